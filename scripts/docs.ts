@@ -1,0 +1,40 @@
+// Writes the pages of docs/ that are generated from values in the code, so that they cannot say anything else than the code.
+// `npx cluster --run docs` writes them; tidy only compares.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+
+/** A page, and the function without arguments that returns its text: `export` of the package's module `module`. */
+interface Page {
+  readonly file: string
+  readonly module: string
+  readonly export: string
+}
+
+/** Modules are given by path: a script has no package of its own to resolve `@atoll/…` with the `source` condition from. */
+const pages: readonly Page[] = []
+
+async function textOf(root: string, page: Page): Promise<string> {
+  const module: Record<string, unknown> = await import(join(root, page.module))
+  const render = module[page.export]
+  if (typeof render !== 'function') throw new Error(`${page.module} exports no function ${page.export}`)
+  return String(render())
+}
+
+/** The generated pages that are not what the code now says. */
+export async function stalePages(root: string): Promise<string[]> {
+  const stale: string[] = []
+  for (const page of pages) {
+    const file = join(root, page.file)
+    const written = existsSync(file) ? readFileSync(file, 'utf8') : undefined
+    if (written !== (await textOf(root, page))) stale.push(`${page.file}: not what the code says; run: npx cluster --run docs`)
+  }
+  return stale
+}
+
+if (import.meta.main) {
+  const root = resolve(import.meta.dirname, '..')
+  for (const page of pages) {
+    mkdirSync(dirname(join(root, page.file)), { recursive: true })
+    writeFileSync(join(root, page.file), await textOf(root, page))
+  }
+}

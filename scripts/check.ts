@@ -17,7 +17,7 @@ interface Step {
 /** Longest first, so that two of them keep two cores busy to the end. */
 const steps: readonly Step[] = [
   { name: 'unit', args: [tool('vitest/vitest.mjs'), 'run', '--project', 'unit', '--reporter', 'dot'] },
-  { name: 'knip', args: [tool('knip/bin/knip.js'), '--no-progress'] },
+  { name: 'knip', args: [tool('knip/bin/knip.js'), '--no-progress', '--no-config-hints'] },
   { name: 'types', args: [tool('typescript/bin/tsc'), '--pretty', 'false'] },
   { name: 'lint', args: [tool('oxlint/bin/oxlint')], fix: ['--fix'] },
   { name: 'layers', args: [join(root, 'scripts/layers.ts')] },

@@ -1,0 +1,9 @@
+// Every conversation of this version, in the order of their keys: what the protocol page, the golden bytes and the
+// fuzzers go through.
+import { adminConversation } from './conversations/admin.ts'
+import { controlConversation } from './conversations/control.ts'
+import { gossipConversation } from './conversations/gossip.ts'
+import { helloConversation } from './conversations/hello.ts'
+import type { Conversation } from './table.ts'
+
+export const conversations: readonly Conversation[] = [helloConversation, gossipConversation, adminConversation, controlConversation]

@@ -1,0 +1,168 @@
+// Listening and calling: connections become sessions once their hello is done. One per process; it owns what all
+// sessions share, bounds those that have not introduced themselves, and ends all of them at the end.
+import {
+  type Clock,
+  type Compute,
+  type Connection,
+  type Endpoint,
+  formatEndpoint,
+  type Listener,
+  type Logger,
+  type Net,
+  NetError,
+  type NodeId,
+} from '@atoll/base'
+import { Deadlines } from './deadlines.ts'
+import { ProtocolError } from './errors.ts'
+import { FrameCodec } from './frame.ts'
+import type { HandlerTable } from './handlers.ts'
+import { acceptIntroduction, type HandshakeEnvironment, type Identity, type Introduced, introduceOurselves } from './handshake.ts'
+import { UNAUTHENTICATED_CONNECTIONS_MAX } from './limits.ts'
+import { Session, type SessionEnvironment } from './session.ts'
+
+export interface EndpointPorts {
+  readonly net: Net
+  readonly clock: Clock
+  readonly compute: Compute
+  readonly log: Logger
+}
+
+/** Refusals of the same kind are logged once per this long, with how many there were, in milliseconds. */
+const REFUSAL_LOG_INTERVAL_MS = 1_000
+
+export class NativeEndpoint {
+  readonly #identity: Identity
+  readonly #handlers: HandlerTable
+  readonly #net: Net
+  readonly #log: Logger
+  readonly #handshake: HandshakeEnvironment
+  readonly #sessionEnv: SessionEnvironment
+  readonly #sessions = new Set<Session>()
+  readonly #strangers = new Set<Connection>()
+  readonly #onSession: (session: Session) => void
+  readonly #refusals = new Map<string, number>()
+  #closing = false
+
+  /** `onSession` is told of every session, called or accepted, before its first message. */
+  constructor(identity: Identity, handlers: HandlerTable, ports: EndpointPorts, onSession: (session: Session) => void = () => {}) {
+    this.#identity = identity
+    this.#handlers = handlers
+    this.#net = ports.net
+    this.#log = ports.log
+    this.#handshake = { clock: ports.clock, compute: ports.compute, codec: new FrameCodec(ports.compute) }
+    this.#sessionEnv = { clock: ports.clock, deadlines: new Deadlines(ports.clock), log: ports.log }
+    this.#onSession = onSession
+  }
+
+  /** Sessions open now, in the order they were made. */
+  get sessions(): Iterable<Session> {
+    return this.#sessions
+  }
+
+  /** Binds `at` and serves whoever proves itself. Rejects with the port’s NetError (`address_in_use`, …). */
+  listen(at: Endpoint): Promise<Listener> {
+    return this.#net.listen(at, {
+      onConnection: connection => this.#accept(connection),
+      onAcceptError: error => this.#noteRefusal(error.code, error.message),
+    })
+  }
+
+  /**
+   * Connects and introduces itself. `expected` names the node believed to be there. Rejects with a ProtocolError:
+   * `not_connected` (its cause says how: `refused` proves nobody listens), `wrong_node`, `wrong_secret`, …; all definite.
+   */
+  async call(
+    to: Endpoint,
+    expected: NodeId | undefined,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<Session> {
+    const startedMs = this.#handshake.clock.monotonicMs()
+    let connection: Connection
+    try {
+      connection = await this.#net.connect(to, { peer: expected, ...options })
+    } catch (error) {
+      if (!(error instanceof NetError)) throw error
+      throw new ProtocolError('not_connected', `${expected ?? 'node'} at ${formatEndpoint(to)}: ${error.message}`, { cause: error })
+    }
+    const leftMs = Math.max(1, options.timeoutMs - (this.#handshake.clock.monotonicMs() - startedMs))
+    try {
+      return this.#begin(await introduceOurselves(connection, this.#identity, expected, this.#handshake, leftMs))
+    } catch (error) {
+      if (error instanceof ProtocolError && error.code === 'connection_lost')
+        throw new ProtocolError('not_connected', `${expected ?? 'node'} at ${formatEndpoint(to)}: closed during the hello`, {
+          cause: error,
+        })
+      throw error
+    }
+  }
+
+  /** Ends every session and takes no more. */
+  close(): void {
+    this.#closing = true
+    for (const stranger of this.#strangers) stranger.destroy()
+    for (const session of this.#sessions) session.end()
+    this.#sessionEnv.deadlines.close()
+  }
+
+  #accept(connection: Connection): void {
+    if (this.#closing) {
+      connection.open({ onData() {}, onDrain() {}, onClose() {} })
+      connection.destroy()
+      return
+    }
+    this.#strangers.add(connection)
+    acceptIntroduction(connection, this.#identity, this.#handshake).then(
+      introduced => {
+        this.#strangers.delete(connection)
+        this.#begin(introduced)
+      },
+      (error: ProtocolError) => {
+        this.#strangers.delete(connection)
+        this.#noteRefusal(error.code, error.message)
+      },
+    )
+    if (this.#strangers.size > UNAUTHENTICATED_CONNECTIONS_MAX) {
+      // The oldest has had the most time; an honest hello takes milliseconds.
+      const [oldest] = this.#strangers
+      this.#strangers.delete(oldest as Connection)
+      oldest?.destroy()
+      this.#noteRefusal(
+        'unauthenticated_connections_max',
+        `more than ${UNAUTHENTICATED_CONNECTIONS_MAX} connections without a hello: closed the oldest`,
+      )
+    }
+  }
+
+  #begin(introduced: Introduced): Session {
+    const session = new Session(introduced.channel, introduced.peer, this.#handlers, this.#sessionEnv, introduced.bounds)
+    this.#sessions.add(session)
+    void session.closed.then(error => {
+      this.#sessions.delete(session)
+      if (error.code !== 'connection_lost')
+        this.#log.warn(
+          { event: 'session_cut', peer: session.peer.node, remote: session.peer.remote, code: error.code, reason: error.message },
+          'cut a connection',
+        )
+    })
+    this.#onSession(session)
+    if (this.#closing) session.end()
+    else session.start()
+    return session
+  }
+
+  /** A flood of strangers costs one line a second, not one each. */
+  #noteRefusal(code: string, reason: string): void {
+    const before = this.#refusals.get(code)
+    if (before !== undefined) {
+      this.#refusals.set(code, before + 1)
+      return
+    }
+    this.#refusals.set(code, 0)
+    this.#log.warn({ event: 'connection_refused', code, reason }, 'refused a connection')
+    this.#handshake.clock.after(REFUSAL_LOG_INTERVAL_MS, () => {
+      const more = this.#refusals.get(code) ?? 0
+      this.#refusals.delete(code)
+      if (more > 0) this.#log.warn({ event: 'connections_refused', code, count: more }, 'refused more connections for the same reason')
+    })
+  }
+}

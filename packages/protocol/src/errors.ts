@@ -1,0 +1,93 @@
+// Every error of the native protocol is a row: its wire code, whether the request may have taken effect, and what a
+// caller should do next. Retries and the history checkers read the same rows. Codes are never reused.
+
+/**
+ * `definite`: the request certainly had no effect. `indefinite`: it may have had, now or later.
+ * When in doubt, `indefinite`.
+ */
+export type Outcome = 'definite' | 'indefinite'
+/** `never`: the same request fails again. `after_refresh`: with new routing or state. `after_backoff`: later, as it is. */
+export type RetryAdvice = 'never' | 'after_refresh' | 'after_backoff'
+
+export interface ErrorRow {
+  /** Number on the wire, 1 to 65,535. */
+  readonly code: number
+  readonly outcome: Outcome
+  readonly retry: RetryAdvice
+  readonly doc: string
+}
+
+const rows = {
+  request_timed_out: { code: 1, outcome: 'indefinite', retry: 'after_backoff', doc: 'No answer within the deadline.' },
+  connection_lost: {
+    code: 2,
+    outcome: 'indefinite',
+    retry: 'after_backoff',
+    doc: 'The connection ended after the request was sent and before its answer came.',
+  },
+  not_connected: { code: 3, outcome: 'definite', retry: 'after_backoff', doc: 'No connection could be made; the request was not sent.' },
+  request_cancelled: { code: 4, outcome: 'indefinite', retry: 'never', doc: 'The caller gave the request up.' },
+  too_many_requests: {
+    code: 5,
+    outcome: 'definite',
+    retry: 'after_backoff',
+    doc: 'A bound on requests or queued bytes was reached; the request was not sent.',
+  },
+  unknown_message: { code: 6, outcome: 'definite', retry: 'never', doc: 'This node does not support the message with that key.' },
+  malformed_message: { code: 7, outcome: 'definite', retry: 'never', doc: 'The body does not have the form its table gives.' },
+  message_too_large: { code: 8, outcome: 'definite', retry: 'never', doc: 'The message is larger than the receiver accepts.' },
+  internal_error: {
+    code: 9,
+    outcome: 'indefinite',
+    retry: 'never',
+    doc: 'The node failed while it handled the request; its log says how.',
+  },
+  shutting_down: { code: 10, outcome: 'definite', retry: 'after_refresh', doc: 'The node is stopping and takes no new requests.' },
+  invalid_argument: { code: 11, outcome: 'definite', retry: 'never', doc: 'A field of the request has a value that is not allowed.' },
+  not_supported: { code: 12, outcome: 'definite', retry: 'never', doc: 'The node knows the request and does not support it here.' },
+  wrong_cluster: { code: 20, outcome: 'definite', retry: 'never', doc: 'The peer belongs to another cluster.' },
+  wrong_secret: { code: 21, outcome: 'definite', retry: 'never', doc: 'The peer could not prove that it knows the cluster’s secret.' },
+  wrong_node: { code: 22, outcome: 'definite', retry: 'after_refresh', doc: 'Another node than the one wanted answers at this address.' },
+  unsupported_version: { code: 23, outcome: 'definite', retry: 'never', doc: 'The two nodes share no protocol version.' },
+  hello_timed_out: { code: 24, outcome: 'definite', retry: 'after_backoff', doc: 'The hello was not finished within its deadline.' },
+  hello_expected: { code: 25, outcome: 'definite', retry: 'never', doc: 'The first message of a connection is the hello.' },
+  bad_frame: {
+    code: 26,
+    outcome: 'indefinite',
+    retry: 'after_backoff',
+    doc: 'The bytes are not a frame: wrong length, version, flags or nesting.',
+  },
+  bad_checksum: { code: 27, outcome: 'indefinite', retry: 'after_backoff', doc: 'A frame’s checksum does not match its bytes.' },
+  slow_peer: { code: 28, outcome: 'indefinite', retry: 'after_backoff', doc: 'The peer did not take what was queued for it in time.' },
+  unknown_node: { code: 40, outcome: 'definite', retry: 'never', doc: 'No node of that name exists in this cluster.' },
+  wrong_state: { code: 41, outcome: 'definite', retry: 'after_refresh', doc: 'The node is not in a state in which this can be done.' },
+  faults_not_enabled: { code: 42, outcome: 'definite', retry: 'never', doc: 'The cluster was started without fault injection.' },
+  not_ready: { code: 43, outcome: 'indefinite', retry: 'after_backoff', doc: 'The cluster did not become ready within the deadline.' },
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof rows
+/** All rows by name. */
+export const errorRows: Readonly<Record<ErrorCode, ErrorRow>> = rows
+
+const nameByCode: ReadonlyMap<number, ErrorCode> = new Map(Object.entries(rows).map(([name, row]) => [row.code, name as ErrorCode]))
+
+/** The error with that wire code; undefined for one this version does not know. */
+export function errorNamed(code: number): ErrorCode | undefined {
+  return nameByCode.get(code)
+}
+
+/** What the world did to a request or a connection. Match on `code`; `outcome` says whether it may have taken effect. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError'
+  readonly code: ErrorCode
+  constructor(code: ErrorCode, message?: string, options?: ErrorOptions) {
+    super(message === undefined ? errorRows[code].doc : message, options)
+    this.code = code
+  }
+  get outcome(): Outcome {
+    return errorRows[this.code].outcome
+  }
+  get retry(): RetryAdvice {
+    return errorRows[this.code].retry
+  }
+}

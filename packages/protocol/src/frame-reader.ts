@@ -1,0 +1,102 @@
+// Cuts a stream of bytes into frames. Whole frames are decoded in place; a frame that spans chunks is gathered in one
+// buffer of its exact size, allocated once and only after its length was checked.
+import type { Frame, FrameCodec } from './frame.ts'
+import { frameLength } from './frame.ts'
+
+const PREFIX_BYTES = 4
+
+/** Feeds on chunks and hands over frames, in order, for as long as `onFrame` answers true. */
+export class FrameReader {
+  /** Largest frame accepted, in bytes; raised once the hello is done. */
+  frameBytesMax: number
+  readonly #codec: FrameCodec
+  readonly #onFrame: (frame: Frame) => boolean
+  /** The frame being gathered, and how much of it is there. While its length is unknown it is PREFIX_BYTES long. */
+  #partial: Uint8Array | undefined
+  #filled = 0
+  /** What arrived while the consumer had said stop. */
+  #held: Uint8Array | undefined
+  #stopped = false
+
+  constructor(codec: FrameCodec, frameBytesMax: number, onFrame: (frame: Frame) => boolean) {
+    this.#codec = codec
+    this.frameBytesMax = frameBytesMax
+    this.#onFrame = onFrame
+  }
+
+  /** Bytes kept for frames that are not whole yet or not wanted yet. */
+  get bufferedBytes(): number {
+    return this.#filled + (this.#held?.byteLength ?? 0)
+  }
+
+  /** Takes the next bytes of the stream, which it may overwrite. Throws a ProtocolError when they cannot be frames. */
+  push(chunk: Uint8Array): void {
+    if (this.#stopped) {
+      this.#held = this.#held === undefined ? chunk : joined(this.#held, chunk)
+      return
+    }
+    let at = this.#partial === undefined ? 0 : this.#gather(chunk)
+    if (this.#partial !== undefined) return
+    while (!this.#stopped) {
+      const length = frameLength(chunk, at, chunk.byteLength, this.frameBytesMax)
+      if (length === undefined || at + length > chunk.byteLength) break
+      this.#deliver(chunk, at, at + length)
+      at += length
+    }
+    if (at === chunk.byteLength) return
+    if (this.#stopped) this.#held = chunk.subarray(at)
+    else this.#begin(chunk, at)
+  }
+
+  /** Goes on after `onFrame` answered false. */
+  resume(): void {
+    if (!this.#stopped) return
+    this.#stopped = false
+    const held = this.#held
+    this.#held = undefined
+    if (held !== undefined) this.push(held)
+  }
+
+  #deliver(bytes: Uint8Array, start: number, end: number): void {
+    if (!this.#onFrame(this.#codec.decode(bytes, start, end))) this.#stopped = true
+  }
+
+  /** Starts to gather the incomplete frame at the end of `chunk`. */
+  #begin(chunk: Uint8Array, at: number): void {
+    const length = frameLength(chunk, at, chunk.byteLength, this.frameBytesMax) ?? PREFIX_BYTES
+    this.#partial = new Uint8Array(length)
+    this.#partial.set(chunk.subarray(at), 0)
+    this.#filled = chunk.byteLength - at
+  }
+
+  /** Adds to the frame being gathered; answers how much of `chunk` it took. `#partial` is gone once it was whole. */
+  #gather(chunk: Uint8Array): number {
+    let at = 0
+    for (;;) {
+      const partial = this.#partial as Uint8Array
+      const taken = Math.min(partial.byteLength - this.#filled, chunk.byteLength - at)
+      partial.set(chunk.subarray(at, at + taken), this.#filled)
+      this.#filled += taken
+      at += taken
+      if (this.#filled < partial.byteLength) return at
+      const length = frameLength(partial, 0, this.#filled, this.frameBytesMax) as number
+      if (length > partial.byteLength) {
+        this.#partial = new Uint8Array(length)
+        this.#partial.set(partial, 0)
+        continue
+      }
+      this.#partial = undefined
+      this.#filled = 0
+      this.#deliver(partial, 0, length)
+      if (this.#stopped && at < chunk.byteLength) this.#held = chunk.subarray(at)
+      return this.#stopped ? chunk.byteLength : at
+    }
+  }
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.byteLength + b.byteLength)
+  both.set(a, 0)
+  both.set(b, a.byteLength)
+  return both
+}

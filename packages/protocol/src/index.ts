@@ -1,0 +1,87 @@
+// The front door of `protocol`: the native protocol's frames, tables, sessions and endpoints, and every conversation.
+export {
+  adminConversation,
+  LINK_RULES_MAX,
+  type LinkRuleRow,
+  linkRule,
+  type MemberView,
+  memberView,
+  nodeMetrics,
+  nodeSetLinks,
+  nodeSetLogLevel,
+  nodeSetPeers,
+  nodeStatus,
+} from './conversations/admin.ts'
+export {
+  clusterAwaitReady,
+  clusterStatus,
+  clusterStop,
+  controlConversation,
+  type EndpointRow,
+  linksReplace,
+  nodesKill,
+  nodesPause,
+  nodesRestart,
+  nodesResume,
+  SUPERVISED_NODES_MAX,
+  type SupervisedNode,
+  supervisedNode,
+} from './conversations/control.ts'
+export {
+  gossipConversation,
+  MEMBERS_MAX,
+  type MemberMeta,
+  type MemberState,
+  type MemberUpdate,
+  memberUpdate,
+  swimAck,
+  swimGossip,
+  swimNack,
+  swimPing,
+  swimPingReliable,
+  swimPingRequest,
+  swimSync,
+  UPDATES_PER_MESSAGE_MAX,
+} from './conversations/gossip.ts'
+export { hello, helloConversation, prove } from './conversations/hello.ts'
+export { conversations } from './conversations.ts'
+export { Deadlines, type Expiring } from './deadlines.ts'
+export { type EndpointPorts, NativeEndpoint } from './endpoint.ts'
+export { type ErrorCode, type ErrorRow, errorNamed, errorRows, type Outcome, ProtocolError, type RetryAdvice } from './errors.ts'
+export { bool, bytes, type FieldType, f64, i53, list, nodeName, oneOf, optional, str, u8, u16, u32, type ValueOf } from './field-types.ts'
+export { added, type Field, type Fields, field, type ObjectOf, struct } from './fields.ts'
+export { type Frame, FrameCodec, flag, frameLength } from './frame.ts'
+export { FrameReader } from './frame-reader.ts'
+export { type Handler, type HandlersOf, HandlerTable } from './handlers.ts'
+export { type Identity, PROTOCOL_VERSION_MAX, PROTOCOL_VERSION_MIN } from './handshake.ts'
+export {
+  DEADLINE_MS_DEFAULT,
+  FRAME_BYTES_MAX,
+  FRAME_BYTES_MAX_BEFORE_HELLO,
+  HELLO_TIMEOUT_MS,
+  KiB,
+  MiB,
+  NESTING_DEPTH_MAX,
+  UNAUTHENTICATED_CONNECTIONS_MAX,
+} from './limits.ts'
+export { checkMsgpack } from './msgpack-guard.ts'
+export { protocolPage } from './page.ts'
+export type { Peer, RequestContext } from './served-request.ts'
+export type { RequestOptions, Session } from './session.ts'
+export { IncomingStream, type StreamSink } from './streams.ts'
+export {
+  type Attachment,
+  type Conversation,
+  conversation,
+  type ItemOf,
+  type Message,
+  type MessageOf,
+  type OneWay,
+  oneWay,
+  type RequestOf,
+  type ResponseOf,
+  type Rpc,
+  rpc,
+  type StreamRpc,
+  stream,
+} from './table.ts'

@@ -1,0 +1,43 @@
+// Every bound of the native protocol, with the arithmetic between them.
+import { assert } from '@atoll/base'
+
+export const KiB = 1024
+export const MiB = 1024 * KiB
+
+/** Bytes of the frame header that follow the length field. */
+export const HEADER_BYTES_AFTER_LENGTH = 16
+/** Bytes of the whole frame header, the length field included. */
+export const HEADER_BYTES = 20
+/** Largest frame, in bytes, while the hello is not yet accepted. */
+export const FRAME_BYTES_MAX_BEFORE_HELLO = 4 * KiB
+/** Largest frame, in bytes, that a node accepts unless its role says otherwise. */
+export const FRAME_BYTES_MAX = 16 * MiB + 64 * KiB
+/** Arrays within arrays a body may have. Lists of structs of lists need four. */
+export const NESTING_DEPTH_MAX = 8
+/** The hello must be done this long after the connection was accepted, in milliseconds. */
+export const HELLO_TIMEOUT_MS = 2_000
+/** Connections that have not finished their hello, per listener; the oldest is closed for a newer one. */
+export const UNAUTHENTICATED_CONNECTIONS_MAX = 256
+/** Requests of one peer that are being answered at once; past this the socket is not read. */
+export const SERVED_REQUESTS_MAX = 4_096
+/** Requests of ours to one peer that wait for their answer; one more is refused with `too_many_requests`. */
+export const PENDING_REQUESTS_MAX = 16_384
+/** Bytes queued towards one peer; past this we stop reading from it and refuse to send requests to it. */
+export const QUEUED_BYTES_MAX = 32 * MiB
+/** A peer that takes none of what is queued for this long is cut, in milliseconds. */
+export const DRAIN_TIMEOUT_MS = 10_000
+/** Bytes a stream's sender may be ahead of its receiver. */
+export const STREAM_WINDOW_BYTES = 256 * KiB
+/** Attachments up to this size are copied next to their header, so that one write carries both. */
+export const ATTACHMENT_COPY_BYTES_MAX = 8 * KiB
+/** Size of the blocks in which small frames are collected before they are written. */
+export const OUTBOX_BLOCK_BYTES = 64 * KiB
+/** Longest deadline a request may carry, in milliseconds: ten minutes. */
+export const DEADLINE_MS_MAX = 600_000
+/** Deadline of a request whose caller gives none, in milliseconds. */
+export const DEADLINE_MS_DEFAULT = 5_000
+
+assert(FRAME_BYTES_MAX_BEFORE_HELLO >= HEADER_BYTES + 1_024, 'a hello fits the frame cap before it is accepted')
+assert(QUEUED_BYTES_MAX >= FRAME_BYTES_MAX, 'the queue holds the largest frame')
+assert(STREAM_WINDOW_BYTES < QUEUED_BYTES_MAX, 'one stream cannot fill the queue')
+assert(PENDING_REQUESTS_MAX >= SERVED_REQUESTS_MAX, 'a caller may queue what a server takes')

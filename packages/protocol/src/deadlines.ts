@@ -73,6 +73,10 @@ export class Deadlines {
     this.#lists.clear()
   }
 
+  #armed(list: DeadlineList): boolean {
+    return list.timer !== undefined
+  }
+
   #arm(list: DeadlineList, delayMs: number): void {
     list.timer = this.#clock.after(delayMs, () => this.#expireDue(list))
   }
@@ -86,7 +90,7 @@ export class Deadlines {
       due.expire()
     }
     if (list.first !== undefined) {
-      if (list.timer === undefined) this.#arm(list, Math.max(1, list.first.expireAtMs - nowMs))
+      if (!this.#armed(list)) this.#arm(list, Math.max(1, list.first.expireAtMs - nowMs))
     } else this.#lists.delete(list.durationMs)
   }
 }

@@ -116,8 +116,9 @@ export class NativeEndpoint {
         this.#strangers.delete(connection)
         this.#begin(introduced)
       },
-      (error: ProtocolError) => {
+      (error: unknown) => {
         this.#strangers.delete(connection)
+        if (!(error instanceof ProtocolError)) throw error
         this.#noteRefusal(error.code, error.message)
       },
     )
@@ -134,7 +135,7 @@ export class NativeEndpoint {
   }
 
   #begin(introduced: Introduced): Session {
-    const session = new Session(introduced.channel, introduced.peer, this.#handlers, this.#sessionEnv, introduced.bounds)
+    const session = new Session({ ...introduced, handlers: this.#handlers, env: this.#sessionEnv })
     this.#sessions.add(session)
     void session.closed.then(error => {
       this.#sessions.delete(session)

@@ -37,15 +37,16 @@ export class FrameReader {
     }
     let at = this.#partial === undefined ? 0 : this.#gather(chunk)
     if (this.#partial !== undefined) return
-    while (!this.#stopped) {
+    let go = !this.#isStopped()
+    while (go) {
       const length = frameLength(chunk, at, chunk.byteLength, this.frameBytesMax)
       if (length === undefined || at + length > chunk.byteLength) break
-      this.#deliver(chunk, at, at + length)
+      go = this.#deliver(chunk, at, at + length)
       at += length
     }
     if (at === chunk.byteLength) return
-    if (this.#stopped) this.#held = chunk.subarray(at)
-    else this.#begin(chunk, at)
+    if (go) this.#begin(chunk, at)
+    else this.#held = chunk.subarray(at)
   }
 
   /** Goes on after `onFrame` answered false. */
@@ -57,8 +58,15 @@ export class FrameReader {
     if (held !== undefined) this.push(held)
   }
 
-  #deliver(bytes: Uint8Array, start: number, end: number): void {
-    if (!this.#onFrame(this.#codec.decode(bytes, start, end))) this.#stopped = true
+  /** Hands a frame over; false once no more are wanted. */
+  #deliver(bytes: Uint8Array, start: number, end: number): boolean {
+    const go = this.#onFrame(this.#codec.decode(bytes, start, end))
+    this.#stopped = !go
+    return go
+  }
+
+  #isStopped(): boolean {
+    return this.#stopped
   }
 
   /** Starts to gather the incomplete frame at the end of `chunk`. */
@@ -87,9 +95,9 @@ export class FrameReader {
       }
       this.#partial = undefined
       this.#filled = 0
-      this.#deliver(partial, 0, length)
-      if (this.#stopped && at < chunk.byteLength) this.#held = chunk.subarray(at)
-      return this.#stopped ? chunk.byteLength : at
+      if (this.#deliver(partial, 0, length)) return at
+      if (at < chunk.byteLength) this.#held = chunk.subarray(at)
+      return chunk.byteLength
     }
   }
 }

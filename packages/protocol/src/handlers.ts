@@ -1,6 +1,7 @@
 // What a process answers: handlers by message, complete per conversation at compile time.
 import { assert } from '@atoll/base'
-import type { Peer, RequestContext } from './served-request.ts'
+import type { RequestContext } from './served-request.ts'
+import type { Session } from './session.ts'
 import type { StreamSink } from './streams.ts'
 import type { Conversation, ItemOf, Message, MessageOf, OneWay, RequestOf, ResponseOf, Rpc, StreamRpc } from './table.ts'
 
@@ -13,7 +14,7 @@ export type Handler<M> = M extends Rpc
   : M extends StreamRpc
     ? (request: RequestOf<M>, context: RequestContext, sink: StreamSink<ItemOf<M>>) => Promise<void>
     : M extends OneWay
-      ? (message: MessageOf<M>, peer: Peer) => void
+      ? (message: MessageOf<M>, session: Session) => void
       : never
 
 /** One handler per message of the conversation: leave one out and it does not compile. */

@@ -12,11 +12,11 @@ import {
 } from '@atoll/base'
 import { Channel } from './channel.ts'
 import { hello, prove } from './conversations/hello.ts'
+import { errorBody, remoteError } from './error-body.ts'
 import { ProtocolError } from './errors.ts'
 import { type Frame, type FrameCodec, flag } from './frame.ts'
 import { FRAME_BYTES_MAX_BEFORE_HELLO, HELLO_TIMEOUT_MS } from './limits.ts'
 import type { Peer } from './served-request.ts'
-import { errorBody, remoteError } from './session.ts'
 import type { RequestOf, ResponseOf } from './table.ts'
 
 /** Protocol versions this build speaks, both inclusive. */
@@ -94,7 +94,6 @@ function introduce(
 ): Promise<Introduced> {
   return new Promise((resolve, reject) => {
     let step: ((frame: Frame) => void) | undefined
-    let timer: Timer | undefined
     const channel = new Channel(connection, env.clock, env.codec, FRAME_BYTES_MAX_BEFORE_HELLO, {
       onFrame: frame => {
         try {
@@ -109,16 +108,16 @@ function introduce(
       },
       onDrain: () => {},
       onClosed: error => {
-        timer?.cancel()
+        timer.cancel()
         reject(error)
       },
     })
-    timer = env.clock.after(timeoutMs, () =>
+    const timer: Timer = env.clock.after(timeoutMs, () =>
       channel.destroy(new ProtocolError('hello_timed_out', `${connection.remote}: hello not finished in ${timeoutMs} ms`)),
     )
     step = start(channel, introduced => {
       step = undefined
-      timer?.cancel()
+      timer.cancel()
       resolve({ channel, ...introduced })
     })
   })

@@ -1,4 +1,6 @@
 // The front door of `protocol`: the native protocol's frames, tables, sessions and endpoints, and every conversation.
+
+export type { RequestOptions } from './calls.ts'
 export {
   adminConversation,
   LINK_RULES_MAX,
@@ -67,7 +69,7 @@ export {
 export { checkMsgpack } from './msgpack-guard.ts'
 export { protocolPage } from './page.ts'
 export type { Peer, RequestContext } from './served-request.ts'
-export type { RequestOptions, Session } from './session.ts'
+export type { Session } from './session.ts'
 export { IncomingStream, type StreamSink } from './streams.ts'
 export {
   type Attachment,

@@ -1,6 +1,6 @@
 // A request of the peer's, from its arrival to its answer: what a handler may know of it, and how it is given up.
 import type { Incarnation, NodeId } from '@atoll/base'
-import { Deadlines, type Expiring } from './deadlines.ts'
+import type { Deadlines, Expiring } from './deadlines.ts'
 import { ProtocolError } from './errors.ts'
 
 /** Who is on the other side, as its hello proved. */

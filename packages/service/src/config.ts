@@ -56,7 +56,7 @@ export const configSchema = z.strictObject({
     .default(true)
     .describe('Whether chaos commands may cut, delay or corrupt links between nodes. Off: the hooks are not even installed.'),
   roles: z
-    .strictObject({ coordinator: role(3, 7201, 9) })
+    .strictObject({ coordinator: role(3, 7201, 31) })
     .prefault({})
     .describe('The processes of the cluster.'),
   gossip: gossip.describe('Failure detection (SWIM with Lifeguard).'),

@@ -31,6 +31,7 @@ export default defineConfig({
         name,
         include: name === 'unit' ? ['packages/**/*.test.ts'] : [`test/${name}/**/*.test.ts`],
         exclude: ['**/node_modules/**', '**/dist/**'],
+        setupFiles: ['scripts/test-worker.ts'],
         testTimeout: timeout,
         hookTimeout: timeout,
         fileParallelism: !alone.has(name),

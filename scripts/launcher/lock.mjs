@@ -53,6 +53,11 @@ function tryAcquire(directory, draft) {
     return undefined
   }
   for (const number of all) if (number <= newest) rmSync(join(directory, `${number}.lock`), { force: true })
+  // Drafts of processes that were killed while they waited or worked.
+  for (const name of readdirSync(directory)) {
+    const file = join(directory, name)
+    if (name.startsWith('draft-') && !isHeld(file)) rmSync(file, { force: true })
+  }
   return mine
 }
 

@@ -10,7 +10,7 @@ interface Page {
   readonly export: string
 }
 
-/** Modules are given by path: a script has no package of its own to resolve `@atoll/…` with the `source` condition from. */
+/** Modules are given by their path from the root: the root itself depends on no package of the workspace. */
 const pages: readonly Page[] = []
 
 async function textOf(root: string, page: Page): Promise<string> {
@@ -21,9 +21,9 @@ async function textOf(root: string, page: Page): Promise<string> {
 }
 
 /** The generated pages that are not what the code now says. */
-export async function stalePages(root: string): Promise<string[]> {
+export async function stalePages(root: string, all: readonly Page[] = pages): Promise<string[]> {
   const stale: string[] = []
-  for (const page of pages) {
+  for (const page of all) {
     const file = join(root, page.file)
     const written = existsSync(file) ? readFileSync(file, 'utf8') : undefined
     if (written !== (await textOf(root, page))) stale.push(`${page.file}: not what the code says; run: npx cluster --run docs`)

@@ -17,8 +17,13 @@ export async function bringUpToDate(root) {
     const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     // CI: ask nothing. NODE_ENV=production would leave out the tools that build.
     const env = { ...process.env, CI: 'true', NODE_ENV: 'development' }
-    const code = await runStep('npx', ['-y', packageManager, 'install', '--frozen-lockfile'], { cwd: root, env })
-    if (code !== 0) throw new SetupError('The dependencies could not be installed; the lines above say why.', 7)
+    const started = performance.now()
+    const code = await runStep('npx', ['-y', packageManager, 'install', '--frozen-lockfile', '--loglevel=warn'], { cwd: root, env })
+    if (code !== 0) {
+      const hint = `After a change to a package.json, run: npx -y ${packageManager} install`
+      throw new SetupError(`The dependencies could not be installed; the lines above say why. ${hint}`, 7)
+    }
+    console.error(`Installed in ${Math.round((performance.now() - started) / 1000)} s.`)
     writeFileSync(stampFile(root), stamp)
   })
 }

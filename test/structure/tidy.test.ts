@@ -1,5 +1,6 @@
 // Plants what tidy looks for and expects it to be named; and a tree without faults to pass.
 import { describe, expect, it } from 'vitest'
+import { stalePages } from '../../scripts/docs.ts'
 import { badNames, deadLinks, leftovers, machinePaths, missingFrontDoors, missingOpenings, untestedRules } from '../../scripts/tidy.ts'
 import { fixture, root } from './fixture.ts'
 
@@ -61,5 +62,15 @@ describe('tidy', () => {
   it('names a package without a front door', () => {
     using files = fixture({ 'packages/base/src/ring.ts': '', 'packages/swim/src/index.ts': '' })
     expect(missingFrontDoors(files.path)).toEqual(['packages/base/src: neither index.ts nor main.ts'])
+  })
+
+  it('names a generated page that is not what the code says', async () => {
+    const source = '// A page.\nexport const page = () => `# Page\n`\n'
+    using files = fixture({ 'packages/base/src/page.ts': source, 'docs/fresh.md': '# Page\n', 'docs/stale.md': '# Old page\n' })
+    const page = (name: string) => ({ file: `docs/${name}.md`, module: 'packages/base/src/page.ts', export: 'page' })
+    expect(await stalePages(files.path, [page('fresh'), page('stale'), page('missing')])).toEqual([
+      'docs/stale.md: not what the code says; run: npx cluster --run docs',
+      'docs/missing.md: not what the code says; run: npx cluster --run docs',
+    ])
   })
 })

@@ -11,7 +11,6 @@ export {
   nodeMetrics,
   nodeSetLinks,
   nodeSetLogLevel,
-  nodeSetPeers,
   nodeStatus,
 } from './conversations/admin.ts'
 export {

@@ -88,26 +88,9 @@ export const nodeSetLogLevel = rpc({
   errors: [],
 })
 
-export const nodeSetPeers = rpc({
-  key: 0x0305,
-  name: 'node_set_peers',
-  doc: 'Tells a node where others listen, so that it joins them. Known ones are asked again.',
-  idempotent: true,
-  request: {
-    seeds: field(
-      list(struct('seed', { host: field(str({ max: 64 }), 'A literal IP address.'), port: field(u32({ max: 65_535 }), 'Native port.') }), {
-        max: 256,
-      }),
-      'Addresses to join through.',
-    ),
-  },
-  response: {},
-  errors: [],
-})
-
 export const adminConversation = conversation({
   name: 'admin',
   doc: 'Status and operation of a single node; every node answers it.',
   keys: 0x03,
-  messages: { nodeStatus, nodeMetrics, nodeSetLinks, nodeSetLogLevel, nodeSetPeers },
+  messages: { nodeStatus, nodeMetrics, nodeSetLinks, nodeSetLogLevel },
 })

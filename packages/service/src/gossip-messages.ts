@@ -1,0 +1,53 @@
+// SWIM's messages and their rows in the gossip conversation: the core says what, the tables say how it travels.
+import type { NodeId } from '@atoll/base'
+import {
+  type Conversation,
+  type gossipConversation,
+  type HandlersOf,
+  type Session,
+  swimAck,
+  swimGossip,
+  swimNack,
+  swimPing,
+  swimPingReliable,
+  swimPingRequest,
+  swimSync,
+} from '@atoll/protocol'
+import type { Send, SwimMessage } from '@atoll/swim'
+
+/** Puts `send` on the wire. False when it was not even queued. */
+export function transmit(session: Session, { message, reliable }: Pick<Send, 'message' | 'reliable'>): boolean {
+  switch (message.kind) {
+    case 'ping':
+      return session.send(reliable ? swimPingReliable : swimPing, message)
+    case 'ack':
+      return session.send(swimAck, message)
+    case 'ping_request':
+      return session.send(swimPingRequest, message)
+    case 'nack':
+      return session.send(swimNack, message)
+    case 'gossip':
+      return session.send(swimGossip, message)
+    case 'sync':
+      return session.send(swimSync, message)
+  }
+}
+
+/** Handlers that hand every gossip message to `receive`, with the session it came by. */
+export function gossipHandlers(
+  receive: (message: SwimMessage, from: NodeId, session: Session) => void,
+): HandlersOf<typeof gossipConversation> {
+  const as =
+    <Kind extends SwimMessage['kind']>(kind: Kind) =>
+    (message: Omit<Extract<SwimMessage, { kind: Kind }>, 'kind'>, session: Session): void =>
+      receive({ kind, ...message } as unknown as SwimMessage, session.peer.node, session)
+  return {
+    swimPing: as('ping'),
+    swimPingReliable: as('ping'),
+    swimAck: as('ack'),
+    swimPingRequest: as('ping_request'),
+    swimNack: as('nack'),
+    swimGossip: as('gossip'),
+    swimSync: as('sync'),
+  } satisfies HandlersOf<Conversation<(typeof gossipConversation)['messages']>>
+}

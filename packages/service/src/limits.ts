@@ -1,0 +1,25 @@
+// Bounds of what every process does that are not for operators.
+import { assert } from '@atoll/base'
+
+/** Gossip connections kept open at once; the one unused longest is ended for a new one. */
+export const GOSSIP_SESSIONS_MAX = 512
+/** Messages that wait for one gossip connection to be made; older ones are dropped, as datagrams may be. */
+export const GOSSIP_WAITING_MAX = 32
+/** Gossip connections being made at once; a message that would need one more is dropped. */
+export const GOSSIP_CALLS_MAX = 128
+/** Making a gossip connection and its hello take at most this long, in milliseconds. */
+export const GOSSIP_CALL_TIMEOUT_MS = 1_000
+/** How often a node looks whether it was stopped or starved, in milliseconds. */
+export const STALL_LOOK_MS = 200
+/** How often a node tells the others how busy it is, at most, in milliseconds. */
+export const LOAD_LOOK_MS = 5_000
+/** Share of the shutdown grace that the ordered part may take; the rest is for what ends it by force. */
+export const DRAIN_SHARE = 0.8
+/** Ports tried when the wanted one is taken. */
+export const PORT_TRIES_MAX = 100
+/** Replacement ports come from this range: above the well-known, below every system's ephemeral ports. */
+export const PORT_MIN = 10_240
+export const PORT_MAX = 32_767
+
+assert(PORT_MAX - PORT_MIN > PORT_TRIES_MAX, 'there are more ports than tries')
+assert(GOSSIP_CALLS_MAX <= GOSSIP_SESSIONS_MAX, 'calls under way fit among the sessions')

@@ -32,7 +32,14 @@ export default {
       comment: 'A package is entered through its src/index.ts, under its name.',
       severity: 'error',
       from: { path: '^packages/([^/]+)/' },
-      to: { path: '^packages/', pathNot: ['^packages/$1/', '^packages/[^/]+/src/index[.]ts$'] },
+      to: { path: '^packages/', pathNot: ['^packages/$1/', '^packages/[^/]+/src/(index|main)[.]ts$'] },
+    },
+    {
+      name: 'main-for-main',
+      comment: 'A main.ts may use Node. Only another main.ts, which may too, builds on it.',
+      severity: 'error',
+      from: { path: '^packages/', pathNot: [mainFile, testFile] },
+      to: { path: mainFile },
     },
     {
       name: 'by-name',

@@ -1,6 +1,6 @@
 // What no other tool checks: names, opening comments, leftovers, rules without a test, stale generated pages, dead links.
 import { spawnSync } from 'node:child_process'
-import { existsSync, globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { stalePages } from './docs.ts'
@@ -10,10 +10,12 @@ import { emptyNames } from './structure.ts'
 type Files = ReadonlyMap<string, string>
 
 export function readTree(root: string): Files {
-  const list = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
-  if (list.status !== 0) throw new Error(`git ls-files failed: ${list.stderr}`)
-  const paths = new Set(list.stdout.split('\0').filter(path => path !== '' && existsSync(join(root, path))))
-  return new Map([...paths].filter(isText).map(path => [path, readFileSync(join(root, path), 'utf8')]))
+  const git = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
+  // A copy without its history is checked as well: all that is not made by the tools.
+  const made = ['**/node_modules', '**/dist', '.git', '.cache', '**/.atoll']
+  const paths = git.status === 0 ? git.stdout.split('\0') : globSync(['**/*', '**/.*'], { cwd: root, exclude: made })
+  const files = [...new Set(paths)].filter(path => path !== '' && statSync(join(root, path), { throwIfNoEntry: false })?.isFile())
+  return new Map(files.filter(isText).map(path => [path, readFileSync(join(root, path), 'utf8')]))
 }
 
 const isText = (path: string) => /\.(ts|mts|mjs|js|json|ya?ml|md|sh|txt|html|css)$|^\.?[^.]*$|\/[^.]+$/.test(path)

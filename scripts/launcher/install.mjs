@@ -18,7 +18,7 @@ export async function bringUpToDate(root) {
     // CI: ask nothing. NODE_ENV=production would leave out the tools that build.
     const env = { ...process.env, CI: 'true', NODE_ENV: 'development' }
     const started = performance.now()
-    const code = await runStep('npx', ['-y', packageManager, 'install', '--frozen-lockfile', '--loglevel=warn'], { cwd: root, env })
+    const code = await runStep('npx', ['-y', packageManager, 'install', '--frozen-lockfile', '--loglevel=error'], { cwd: root, env })
     if (code !== 0) {
       const hint = `After a change to a package.json, run: npx -y ${packageManager} install`
       throw new SetupError(`The dependencies could not be installed; the lines above say why. ${hint}`, 7)

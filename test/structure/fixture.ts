@@ -20,7 +20,11 @@ export function fixture(files: Readonly<Record<string, string>>): Fixture {
   mkdirSync(join(path, 'node_modules/@atoll'), { recursive: true })
   const packages = new Set(Object.keys(files).flatMap(file => /^packages\/([^/]+)\//.exec(file)?.[1] ?? []))
   for (const name of packages) {
-    const manifest = { name: `@atoll/${name}`, type: 'module', exports: { source: './src/index.ts' } }
+    const manifest = {
+      name: `@atoll/${name}`,
+      type: 'module',
+      exports: { '.': { source: './src/index.ts' }, './main': { source: './src/main.ts' } },
+    }
     write(`packages/${name}/package.json`, JSON.stringify(manifest))
     symlinkSync(join(path, 'packages', name), join(path, 'node_modules/@atoll', name))
   }

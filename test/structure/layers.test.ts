@@ -43,6 +43,8 @@ describe('between packages', () => {
 const cases: readonly (readonly [rule: string, file: string, source: string])[] = [
   ['known-package', 'packages/unheard/src/index.ts', "import '@atoll/base'\n"],
   ['front-door', 'packages/protocol/src/deep.ts', "import '../../base/src/inner.ts'\n"],
+  ['main-for-main', 'packages/service/src/uses-main.ts', "import './main.ts'\n"],
+  ['main-for-main', 'packages/coordinator/src/uses-main.ts', "import '@atoll/service/main'\n"],
   ['by-name', 'packages/protocol/src/sideways.ts', "import '../../base/src/index.ts'\n"],
   ['no-node-in-pure-code', 'packages/swim/src/files.ts', "import 'node:fs'\n"],
   ['no-node-in-pure-code', 'packages/swim/src/bare.ts', "import 'fs'\n"],
@@ -64,7 +66,7 @@ const cases: readonly (readonly [rule: string, file: string, source: string])[] 
   ['clean', 'packages/node-ports/src/disk.ts', "import 'node:fs'\nimport '@atoll/base'\n"],
   ['clean', 'packages/sim-ports/src/hash.ts', "import 'node:crypto'\nimport 'node:async_hooks'\n"],
   ['clean', 'packages/service/src/main.ts', "import 'node:process'\nimport '@atoll/node-ports'\n"],
-  ['clean', 'packages/coordinator/src/main.ts', "import '@atoll/node-ports'\nimport '@atoll/service'\n"],
+  ['clean', 'packages/coordinator/src/main.ts', "import '@atoll/node-ports'\nimport '@atoll/service'\nimport '@atoll/service/main'\n"],
   ['clean', 'packages/proxy/src/listen.ts', "import 'node:net'\nimport './core/other.ts'\n"],
   ['clean', 'packages/proxy/src/core/other.ts', "import './another.ts'\n"],
   ['clean', 'packages/proxy/src/core/another.ts', 'export const another = 0\n'],

@@ -33,7 +33,10 @@ beforeAll(() => {
     mkdirSync(join(checkout, 'packages', name), { recursive: true })
     cpSync(join(root, 'packages', name, 'package.json'), join(checkout, 'packages', name, 'package.json'))
   }
-  symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'))
+  // Only what the launcher needs: should it ever install here, it must not do so through a link into the real one.
+  mkdirSync(join(checkout, 'node_modules'))
+  cpSync(join(root, 'node_modules/.atoll-installed'), join(checkout, 'node_modules/.atoll-installed'))
+  for (const name of ['node', 'esbuild']) symlinkSync(join(root, 'node_modules', name), join(checkout, 'node_modules', name))
   mkdirSync(join(checkout, 'packages/cli/src'))
   writeFileSync(join(checkout, 'packages/cli/src/main.ts'), command)
 })

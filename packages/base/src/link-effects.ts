@@ -19,7 +19,8 @@ export function holdMs(fault: LinkFault | undefined, draw: number): number {
 export function corrupted(bytes: Uint8Array, fault: LinkFault | undefined, random: Random): Uint8Array {
   const probability = fault?.corruptProbability ?? 0
   if (probability === 0 || bytes.length === 0 || random.float() >= probability) return bytes
-  const damaged = bytes.slice()
+  // Not `slice`: a Buffer's is a view of the same memory.
+  const damaged = new Uint8Array(bytes)
   const bit = random.below(damaged.length * 8)
   damaged[bit >>> 3] = (damaged[bit >>> 3] as number) ^ (1 << (bit & 7))
   return damaged

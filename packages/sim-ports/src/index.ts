@@ -1,0 +1,10 @@
+// The front door of `sim-ports`: the ports of `base` under virtual time, reproducible from a seed.
+export type { WireSettings } from './pipe.ts'
+export type { RunOptions, RunResult } from './scheduler.ts'
+export { SimulationError } from './scheduler.ts'
+export type { ClockError } from './sim-clock.ts'
+export type { SimHashes } from './sim-compute.ts'
+export { createSimHashes } from './sim-compute.ts'
+export type { NodeState, Program, SimNode, SimPorts } from './sim-node.ts'
+export type { NodeOptions, Simulation, SimulationOptions } from './simulation.ts'
+export { createSimulation } from './simulation.ts'

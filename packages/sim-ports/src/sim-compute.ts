@@ -1,0 +1,27 @@
+// The compute port of simulated processes: the real hashes, and secrets from the seed.
+import { createHmac } from 'node:crypto'
+import type { Compute, Random } from '@atoll/base'
+import { slicedXxhash32 } from '@atoll/base'
+import xxhash from 'xxhash-wasm'
+import type { Scheduler } from './scheduler.ts'
+import type { SimProcess } from './sim-process.ts'
+
+/** The hashes that need no seed; loaded before the first event, shared by all nodes. */
+export type SimHashes = Pick<Compute, 'xxhash32' | 'xxhash32Stream' | 'hmacSha256'>
+
+export async function createSimHashes(): Promise<SimHashes> {
+  return {
+    ...slicedXxhash32(await xxhash()),
+    hmacSha256: (key, message) => new Uint8Array(createHmac('sha256', key).update(message).digest()),
+  }
+}
+
+export function simCompute(scheduler: Scheduler, process: SimProcess, hashes: SimHashes, random: Random): Compute {
+  return {
+    ...hashes,
+    secureBytes(length) {
+      scheduler.permits(process, 'compute.secureBytes')
+      return random.bytes(length)
+    },
+  }
+}

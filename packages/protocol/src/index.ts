@@ -36,6 +36,7 @@ export {
   type MemberUpdate,
   memberUpdate,
   swimAck,
+  swimAckReliable,
   swimGossip,
   swimNack,
   swimPing,
@@ -49,7 +50,23 @@ export { conversations } from './conversations.ts'
 export { Deadlines, type Expiring } from './deadlines.ts'
 export { type EndpointPorts, NativeEndpoint } from './endpoint.ts'
 export { type ErrorCode, type ErrorRow, errorNamed, errorRows, type Outcome, ProtocolError, type RetryAdvice } from './errors.ts'
-export { bool, bytes, type FieldType, f64, i53, list, nodeName, oneOf, optional, str, u8, u16, u32, type ValueOf } from './field-types.ts'
+export {
+  bool,
+  bytes,
+  decimal,
+  type FieldType,
+  f64,
+  i53,
+  list,
+  nodeName,
+  oneOf,
+  optional,
+  str,
+  u8,
+  u16,
+  u32,
+  type ValueOf,
+} from './field-types.ts'
 export { added, type Field, type Fields, field, type ObjectOf, struct } from './fields.ts'
 export { type Frame, FrameCodec, flag, frameLength } from './frame.ts'
 export { FrameReader } from './frame-reader.ts'

@@ -1,6 +1,7 @@
 // Renders the protocol page from the tables themselves, so that it cannot be out of date.
 import { conversations } from './conversations.ts'
 import { type ErrorCode, errorRows } from './errors.ts'
+import { decimal } from './field-types.ts'
 import type { Field, Fields } from './fields.ts'
 import { PROTOCOL_VERSION_MAX, PROTOCOL_VERSION_MIN } from './handshake.ts'
 import {
@@ -26,7 +27,7 @@ function fieldTable(title: string, fields: Fields, attachment: Attachment | unde
   )
   const lines =
     rows.length === 0 ? [`${title}: no fields.`] : [`${title}:`, '', '| # | field | type | meaning |', '| --- | --- | --- | --- |', ...rows]
-  if (attachment !== undefined) lines.push('', `Attachment: at most ${attachment.max.toLocaleString('en-US')} bytes. ${attachment.doc}`)
+  if (attachment !== undefined) lines.push('', `Attachment: at most ${decimal(attachment.max)} bytes. ${attachment.doc}`)
   return [...lines, '']
 }
 
@@ -56,8 +57,6 @@ function messageSection(message: Message): string[] {
   const errors = message.errors.length === 0 ? [] : [`Errors of its own: ${message.errors.map(code => `\`${code}\``).join(', ')}.`, '']
   return [...head, ...request, ...answer, ...errors]
 }
-
-const count = (n: number): string => n.toLocaleString('en-US')
 
 /** The text of `docs/protocol.md`. */
 export function protocolPage(): string {
@@ -94,17 +93,17 @@ export function protocolPage(): string {
     '',
     '| bound | value |',
     '| --- | --- |',
-    `| frame before the hello is done | ${count(FRAME_BYTES_MAX_BEFORE_HELLO)} bytes |`,
-    `| frame after it, unless the role says otherwise | ${count(FRAME_BYTES_MAX)} bytes |`,
+    `| frame before the hello is done | ${decimal(FRAME_BYTES_MAX_BEFORE_HELLO)} bytes |`,
+    `| frame after it, unless the role says otherwise | ${decimal(FRAME_BYTES_MAX)} bytes |`,
     `| arrays within arrays | ${NESTING_DEPTH_MAX} |`,
-    `| time for the hello | ${count(HELLO_TIMEOUT_MS)} ms |`,
-    `| connections without a hello, per listener | ${count(UNAUTHENTICATED_CONNECTIONS_MAX)}; the oldest is closed for a newer one |`,
-    `| requests of one peer being answered | ${count(SERVED_REQUESTS_MAX)}; past it the socket is not read |`,
-    `| requests waiting for one peer’s answer | ${count(PENDING_REQUESTS_MAX)}; past it \`too_many_requests\` |`,
-    `| bytes queued towards one peer | ${count(QUEUED_BYTES_MAX)}; past it \`too_many_requests\` |`,
-    `| time in which a peer takes something of what is queued | ${count(DRAIN_TIMEOUT_MS)} ms, then it is cut |`,
-    `| bytes a stream’s sender may be ahead | ${count(STREAM_WINDOW_BYTES)} and one item |`,
-    `| deadline of a request | ${count(DEADLINE_MS_DEFAULT)} ms by default, at most ${count(DEADLINE_MS_MAX)} ms |`,
+    `| time for the hello | ${decimal(HELLO_TIMEOUT_MS)} ms |`,
+    `| connections without a hello, per listener | ${decimal(UNAUTHENTICATED_CONNECTIONS_MAX)}; the oldest is closed for a newer one |`,
+    `| requests of one peer being answered | ${decimal(SERVED_REQUESTS_MAX)}; past it the socket is not read |`,
+    `| requests waiting for one peer’s answer | ${decimal(PENDING_REQUESTS_MAX)}; past it \`too_many_requests\` |`,
+    `| bytes queued towards one peer | ${decimal(QUEUED_BYTES_MAX)}; past it \`too_many_requests\` |`,
+    `| time in which a peer takes something of what is queued | ${decimal(DRAIN_TIMEOUT_MS)} ms, then it is cut |`,
+    `| bytes a stream’s sender may be ahead | ${decimal(STREAM_WINDOW_BYTES)} and one item |`,
+    `| deadline of a request | ${decimal(DEADLINE_MS_DEFAULT)} ms by default, at most ${decimal(DEADLINE_MS_MAX)} ms |`,
     '',
     '## Errors',
     '',

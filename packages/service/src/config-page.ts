@@ -1,6 +1,7 @@
 // Renders the configuration page from the schema, so that defaults, bounds and words are the ones the code uses.
+import { decimal } from '@atoll/protocol'
 import * as z from 'zod'
-import { configSchema } from './config.ts'
+import { configSchema } from './config-schema.ts'
 
 interface JsonSchema {
   readonly type?: string
@@ -14,8 +15,7 @@ interface JsonSchema {
 
 function boundsOf({ type, enum: words, minimum, maximum }: JsonSchema): string {
   if (words !== undefined) return words.map(word => `\`${word}\``).join(', ')
-  if (minimum !== undefined && maximum !== undefined)
-    return `${type} from ${minimum.toLocaleString('en-US')} to ${maximum.toLocaleString('en-US')}`
+  if (minimum !== undefined && maximum !== undefined) return `${type} from ${decimal(minimum)} to ${decimal(maximum)}`
   return type ?? ''
 }
 
@@ -33,7 +33,7 @@ export function configPage(): string {
   return [
     '# Configuration',
     '',
-    'Generated from the schema in `packages/service/src/config.ts`; change that, then run `npm run docs`.',
+    'Generated from the schema in `packages/service/src/config-schema.ts`; change that, then run `npm run docs`.',
     '',
     '`cluster.config.json` stands at the top of the checkout, or wherever `--config` says. Every setting has a default, so `{}` is a',
     'whole configuration. A file with mistakes is refused with every mistake named at once; `cluster config` prints the resolved values',

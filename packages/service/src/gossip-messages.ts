@@ -4,8 +4,10 @@ import {
   type Conversation,
   type gossipConversation,
   type HandlersOf,
+  type MessageOf,
   type Session,
   swimAck,
+  swimAckReliable,
   swimGossip,
   swimNack,
   swimPing,
@@ -21,7 +23,7 @@ export function transmit(session: Session, { message, reliable }: Pick<Send, 'me
     case 'ping':
       return session.send(reliable ? swimPingReliable : swimPing, message)
     case 'ack':
-      return session.send(swimAck, message)
+      return session.send(reliable ? swimAckReliable : swimAck, message)
     case 'ping_request':
       return session.send(swimPingRequest, message)
     case 'nack':
@@ -37,14 +39,19 @@ export function transmit(session: Session, { message, reliable }: Pick<Send, 'me
 export function gossipHandlers(
   receive: (message: SwimMessage, from: NodeId, session: Session) => void,
 ): HandlersOf<typeof gossipConversation> {
+  const ping =
+    (reliable: boolean) =>
+    (message: MessageOf<typeof swimPing>, session: Session): void =>
+      receive({ kind: 'ping', reliable, ...message }, session.peer.node, session)
   const as =
     <Kind extends SwimMessage['kind']>(kind: Kind) =>
     (message: Omit<Extract<SwimMessage, { kind: Kind }>, 'kind'>, session: Session): void =>
       receive({ kind, ...message } as unknown as SwimMessage, session.peer.node, session)
   return {
-    swimPing: as('ping'),
-    swimPingReliable: as('ping'),
+    swimPing: ping(false),
+    swimPingReliable: ping(true),
     swimAck: as('ack'),
+    swimAckReliable: as('ack'),
     swimPingRequest: as('ping_request'),
     swimNack: as('nack'),
     swimGossip: as('gossip'),

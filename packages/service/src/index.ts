@@ -1,15 +1,7 @@
 // The front door of `service`: what every process of a cluster shares.
-export {
-  type ClusterConfig,
-  ConfigError,
-  configSchema,
-  isClusterName,
-  type PlannedNode,
-  parseConfig,
-  plannedNodes,
-  type Role,
-} from './config.ts'
+export { ConfigError, isClusterName, type PlannedNode, plannedNodes, type Role } from './config.ts'
 export { configPage } from './config-page.ts'
+export { type ClusterConfig, configSchema, parseConfig } from './config-schema.ts'
 export { GossipAgent } from './gossip-agent.ts'
 export { DrainTimeoutError, Lifecycle, type LifeState } from './lifecycle.ts'
 export { cutLink, linkRuleOf } from './link-rules.ts'

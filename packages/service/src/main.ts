@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { clusterId, nodeId } from '@atoll/base'
 import { createClock, createCompute, createFileLogSink, createNet, createProcess, systemRandom } from '@atoll/node-ports'
-import { ConfigError, parseConfig, plannedNodes } from './config.ts'
+import { plannedNodes } from './config.ts'
+import type { ClusterConfig } from './config-schema.ts'
 import { DrainTimeoutError } from './lifecycle.ts'
 import { PortTakenError } from './native-listener.ts'
 import type { Node, NodeOptions, NodePorts } from './node.ts'
@@ -33,7 +34,8 @@ function readArguments(role: string): Arguments {
   const { node, state, config: configPath } = values
   if (node === undefined || state === undefined || configPath === undefined)
     throw new Error('usage: --node NAME --state DIR --config FILE [--native-port N] [--strict-ports]')
-  const config = parseConfig(readFileSync(configPath, 'utf8'), configPath)
+  // Written by the supervisor or by `cluster node run`, both of which checked it and filled in every default.
+  const config = JSON.parse(readFileSync(configPath, 'utf8')) as ClusterConfig
   const planned = plannedNodes(config)
   const own = planned.find(({ name }) => name === node)
   if (own === undefined || own.role !== role)
@@ -111,7 +113,10 @@ function stopWhenAsked(node: Node, ports: NodePorts): void {
     if (asked) ports.process.exit(exitCode.failure)
     asked = true
     node.stop(why).then(
-      () => ports.process.exit(exitCode.clean),
+      () => {
+        ports.logSink.flush()
+        ports.process.exit(exitCode.clean)
+      },
       (error: unknown) => {
         node.context.log.error({ event: 'drain_timed_out', err: error }, 'the ordered stop took too long')
         ports.logSink.flush()
@@ -124,9 +129,8 @@ function stopWhenAsked(node: Node, ports: NodePorts): void {
 
 /** Says what went wrong, to the parent and on standard error, and ends. */
 function fail(error: unknown): never {
-  const known = error instanceof ConfigError || error instanceof PortTakenError
-  const message = known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)
   const taken = error instanceof PortTakenError
+  const message = taken ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.stderr.write(`${message}\n`)
   tellParent({ kind: 'fatal', message: error instanceof Error ? error.message : message, ...(taken ? { portTaken: error.port } : {}) })
   process.exit(taken ? exitCode.portTaken : exitCode.failure)

@@ -17,7 +17,7 @@ import {
 import { adminConversation, FRAME_BYTES_MAX, gossipConversation, HandlerTable, type Identity, NativeEndpoint } from '@atoll/protocol'
 import { type Address, defaultSettings, type SwimEvent } from '@atoll/swim'
 import { adminHandlers } from './admin.ts'
-import type { ClusterConfig } from './config.ts'
+import type { ClusterConfig } from './config-schema.ts'
 import { GossipAgent } from './gossip-agent.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { DRAIN_SHARE } from './limits.ts'

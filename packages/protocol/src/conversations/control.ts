@@ -27,6 +27,7 @@ export const supervisedNode = struct('supervised node', {
   pid: field(optional(u32()), 'Its process, while it has one.'),
   startedAtMs: field(optional(i53()), 'When its process started, milliseconds since the Unix epoch.'),
   exit: field(optional(str({ max: 200 })), 'How its last process ended.'),
+  takenPort: field(optional(u16()), 'The port it could not have and therefore ended, with strict ports.'),
   endpoints: field(list(endpointRow, { max: 8 }), 'Where it listens.'),
   residentBytes: field(optional(i53()), 'Resident memory, in bytes; absent when it does not answer.'),
   cpuPercent: field(optional(f64()), 'CPU use since the last look, in percent of one core.'),

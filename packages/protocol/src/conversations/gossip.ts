@@ -68,6 +68,13 @@ export const swimAck = oneWay({
   datagram: true,
   message: { sequence, updates },
 })
+export const swimAckReliable = oneWay({
+  key: 0x0208,
+  name: 'swim_ack_reliable',
+  doc: 'The answer to a `swim_ping_reliable`.',
+  source: 'memberlist: TCP fallback ping',
+  message: { sequence, updates },
+})
 export const swimPingRequest = oneWay({
   key: 0x0204,
   name: 'swim_ping_request',
@@ -109,5 +116,5 @@ export const gossipConversation = conversation({
   name: 'gossip',
   doc: 'Failure detection and membership, between all nodes.',
   keys: 0x02,
-  messages: { swimPing, swimPingReliable, swimAck, swimPingRequest, swimNack, swimGossip, swimSync },
+  messages: { swimPing, swimPingReliable, swimAck, swimPingRequest, swimNack, swimGossip, swimSync, swimAckReliable },
 })

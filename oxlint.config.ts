@@ -45,6 +45,7 @@ export default defineConfig({
     'typescript/consistent-type-imports': 'error',
     'unicorn/prefer-node-protocol': 'error',
     'vitest/no-focused-tests': 'error',
+    'vitest/valid-expect': ['error', { maxArgs: 2 }],
     'vitest/no-disabled-tests': 'error',
     'vitest/expect-expect': 'off',
     // A table of cases decides per row what to expect.

@@ -1,0 +1,5 @@
+// The front door of `sim`: whole services on simulated ports, with faults from a seed.
+export { type FaultAct, planFaults } from './fault-plan.ts'
+export { type GossipRunReport, runGossipSeed, SeedFailure } from './gossip-run.ts'
+export { disagreements, ViewInvariants } from './membership-checks.ts'
+export { SimCluster, type SimClusterOptions } from './sim-cluster.ts'

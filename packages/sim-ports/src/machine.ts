@@ -25,6 +25,11 @@ export class Machine {
     return LOOPBACK.has(host)
   }
 
+  /** The Net port takes literal addresses only: this one has no resolver either. */
+  static isLiteral(host: string): boolean {
+    return /^\d+(\.\d+){3}$|:/.test(host)
+  }
+
   /** A port nobody listens on. */
   freePort(): number {
     do this.#nextPort = this.#nextPort === PORT_MAX ? EPHEMERAL_PORT_MIN : this.#nextPort + 1

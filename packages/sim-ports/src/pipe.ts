@@ -177,7 +177,8 @@ export class Pipe {
     }
     this.#inFlight.shift()
     if (head.ending !== undefined) this.#wire.scheduler.note(head.ending, this.#ends.subject)
-    this.#arrived ??= head.ending
+    // A reset also breaks what had ended in order.
+    if (this.#arrived !== 'reset') this.#arrived = head.ending ?? this.#arrived
   }
 
   /** How much of `wanted` bytes the link's throttle lets pass; when not all, the rest has its wake set. */

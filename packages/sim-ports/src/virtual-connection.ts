@@ -109,6 +109,10 @@ export class VirtualConnection implements Connection, KernelResource {
     this.#unsent.push(new Uint8Array(corrupted(bytes, fault, wire.random)))
     this.#unsentBytes += bytes.length
     const room = this.#unsentBytes < HIGH_WATER_BYTES
+    if (this.#noticesResetByWriting) {
+      this.#scheduleReading()
+      return false
+    }
     this.#transmit()
     if (!room && !this.#needDrain) {
       this.#needDrain = true
@@ -230,7 +234,12 @@ export class VirtualConnection implements Connection, KernelResource {
 
   #arrived(): void {
     if (this.#gone) this.#answerForGone()
-    else if (this.#canRead) this.#read()
+    else if (this.#canRead || this.#noticesResetByWriting) this.#read()
+  }
+
+  /** A side that does not read learns of a reset all the same when bytes of its own cannot leave. */
+  get #noticesResetByWriting(): boolean {
+    return this.#in?.ending === 'reset' && this.#unsentBytes > 0 && this.process.state === 'running'
   }
 
   /** A kernel that does not know the connection answers data with a reset. */
@@ -248,15 +257,14 @@ export class VirtualConnection implements Connection, KernelResource {
     const incoming = this.#in as Pipe
     if (this.#gone || (incoming.unreadBytes === 0 && incoming.ending === undefined)) return
     this.#options.wire.scheduler.schedule(0, 'readable', this.process, () => {
-      if (this.#canRead) this.#read()
+      if (this.#canRead || this.#noticesResetByWriting) this.#read()
     })
   }
 
   #read(): void {
     const incoming = this.#in as Pipe
     if (incoming.ending === 'reset') {
-      this.#abandon(undefined)
-      this.#closeWith({ kind: 'failed', error: new NetError('reset', 'reset by the peer') })
+      this.#brokenByPeer()
       return
     }
     while (this.#canRead) {
@@ -265,6 +273,11 @@ export class VirtualConnection implements Connection, KernelResource {
       this.#handlers?.onData(bytes)
     }
     if (incoming.ending === 'finish' && incoming.unreadBytes === 0 && this.#canRead) this.#endedByPeer()
+  }
+
+  #brokenByPeer(): void {
+    this.#abandon(undefined)
+    this.#closeWith({ kind: 'failed', error: new NetError('reset', 'reset by the peer') })
   }
 
   #endedByPeer(): void {

@@ -92,6 +92,10 @@ export class VirtualNet {
         reject(new NetError('aborted', `gave up connecting to ${formatEndpoint(to)}`, { cause: connect.signal.reason }))
         return
       }
+      if ('host' in to && !Machine.isLiteral(to.host)) {
+        reject(new NetError('address_not_available', `not an IP address: ${to.host}`))
+        return
+      }
       const target = 'path' in to || Machine.isLoopback(to.host) ? from : this.#machines.get(to.host)
       const stall = (attempt: Handshake): void => void this.#stalled.add(attempt)
       const unstall = (attempt: Handshake): void => void this.#stalled.delete(attempt)

@@ -43,8 +43,9 @@ export interface LinkFaults {
   readonly rules: readonly LinkRule[]
 }
 
-/** The faults on `from` → `to`, all matching rules merged: the harsher value of each kind wins. */
+/** The faults on `from` → `to`, all matching rules merged: the harsher value of each kind wins. A node has no link to itself. */
 export function faultOn(rules: readonly LinkRule[], from: NodeId, to: NodeId): LinkFault | undefined {
+  if (from === to) return undefined
   let merged: Record<string, boolean | number> | undefined
   for (const rule of rules) {
     if ((rule.from !== '*' && rule.from !== from) || (rule.to !== '*' && rule.to !== to)) continue

@@ -1,0 +1,55 @@
+// The contract of the Compute port: published test vectors, and pieces that hash like the whole.
+import type { Compute } from '@atoll/base'
+import { expect, it } from 'vitest'
+import { pattern } from './world.ts'
+
+const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+
+export function computeContract(run: (body: (compute: Compute) => void) => Promise<void>): void {
+  it('XXH32 has its published values', () =>
+    run(compute => {
+      expect(compute.xxhash32(new Uint8Array(0))).toBe(0x02cc5d05)
+      expect(compute.xxhash32(text('a'))).toBe(0x550d7456)
+      expect(compute.xxhash32(text('abc'))).toBe(0x32d153ff)
+      expect(compute.xxhash32(text('Nobody inspects the spammish repetition'))).toBe(0xe2293b2f)
+    }))
+
+  it('XXH32 of pieces is that of the whole, large ones included', () =>
+    run(compute => {
+      for (const length of [0, 1, 15, 16, 100, 32_768, 65_535, 65_536, 65_537, 1_000_003]) {
+        const whole = pattern(length)
+        const expected = compute.xxhash32(whole)
+        expect(compute.xxhash32Stream().update(whole).digest()).toBe(expected)
+        const at = length >> 1
+        expect(compute.xxhash32Stream().update(whole.subarray(0, at)).update(whole.subarray(at)).digest()).toBe(expected)
+      }
+    }))
+
+  it('two streams at once do not disturb each other', () =>
+    run(compute => {
+      const [left, right] = [compute.xxhash32Stream(), compute.xxhash32Stream()]
+      left.update(text('ab'))
+      right.update(text('xy'))
+      left.update(text('c'))
+      expect(compute.xxhash32(text('abc'))).toBe(left.digest())
+      expect(compute.xxhash32(text('xy'))).toBe(right.digest())
+    }))
+
+  it('HMAC-SHA-256 has the values of RFC 4231', () =>
+    run(compute => {
+      const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+      expect(hex(compute.hmacSha256(text('Jefe'), text('what do ya want for nothing?')))).toBe(
+        '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843',
+      )
+      expect(hex(compute.hmacSha256(new Uint8Array(20).fill(0x0b), text('Hi There')))).toBe(
+        'b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7',
+      )
+    }))
+
+  it('secure bytes have the length asked for and do not repeat', () =>
+    run(compute => {
+      expect(compute.secureBytes(0).length).toBe(0)
+      const draws = new Set(Array.from({ length: 100 }, () => Buffer.from(compute.secureBytes(16)).toString('hex')))
+      expect(draws.size).toBe(100)
+    }))
+}

@@ -10,6 +10,8 @@ export class ForeignWork extends Error {
 /** Resources that are no work of their own: a microtask runs within its event. */
 const HARMLESS: ReadonlySet<string> = new Set(['Microtask', 'PROMISE'])
 const STACK_FRAMES = 30
+/** Printing reads nothing back, so it cannot change the run; under the test runner it is the runner that prints. */
+const PRINTING = /node:internal\/console|\/node_modules\/vitest\//
 
 export class RealLoop {
   readonly #context = new AsyncLocalStorage<RealLoop>()
@@ -35,16 +37,15 @@ export class RealLoop {
 
   /**
    * Runs `work`, and until the answered function is called reports whatever that or anything it leads to starts outside
-   * the simulator: timers, files, sockets, threads. Async context follows the code through its promises, so what a test
-   * runner does in the same process meanwhile is left alone.
+   * the simulator while an event is running: timers, files, sockets, threads. Async context follows the code through its
+   * promises, so what a test runner does in the same process meanwhile is left alone.
    */
-  watch(work: () => void, report: (error: unknown) => void): () => void {
+  watch(work: () => void, eventIsRunning: () => boolean, report: (error: unknown) => void): () => void {
     const hook = createHook({
       init: (_asyncId, type) => {
-        if (this.#ownRequest || HARMLESS.has(type) || this.#context.getStore() !== this) return
+        if (this.#ownRequest || HARMLESS.has(type) || !eventIsRunning() || this.#context.getStore() !== this) return
         const stack = presentStack()
-        // Printing reads nothing back, so it cannot change the run.
-        if (!stack.includes('node:internal/console')) report(foreign(type, stack))
+        if (!PRINTING.test(stack)) report(foreign(type, stack))
       },
       trackPromises: false,
     })

@@ -181,7 +181,11 @@ export class Scheduler {
       }
       this.#run = { untilMs, until, eventsMax, settle, events: 0 }
       const start = (): void => this.#loop.atMacrotask(this.#step)
-      const stopWatch = this.#loop.watch(start, error => this.fail(error))
+      const stopWatch = this.#loop.watch(
+        start,
+        () => this.#current !== undefined,
+        error => this.fail(error),
+      )
     })
   }
 

@@ -24,6 +24,8 @@ export interface NodeContext {
   readonly scheduler: Scheduler
   readonly net: VirtualNet
   readonly seed: number
+  /** Decides what is neither a process's own nor the network's. */
+  readonly random: Random
   readonly hashes: SimHashes
   readonly logLinesMax: number
 }
@@ -115,7 +117,7 @@ export class SimNode {
 
   resume(): void {
     this.#note('resume')
-    this.#process?.resume()
+    this.#process?.resume({ networkFirst: this.#context.random.below(2) === 0 })
   }
 
   /** Makes the machine's clocks as seen by this node run wrong from now on. */

@@ -41,13 +41,15 @@ export class SimProcess implements Owner {
     if (this.#state === 'running') this.#state = 'paused'
   }
 
-  resume(): void {
+  /** Overdue timers and what came over the network meanwhile may come in either order on a real loop. */
+  resume({ networkFirst }: { readonly networkFirst: boolean }): void {
     if (this.#state !== 'paused') return
     this.#state = 'running'
-    // Overdue timers first, then what came over the network, as Node's loop does.
-    for (const event of this.#heldEvents) this.#scheduler.release(event)
+    const held = this.#heldEvents
     this.#heldEvents = []
-    for (const resource of this.resources) resource.wake()
+    if (networkFirst) for (const resource of this.resources) resource.wake()
+    for (const event of held) this.#scheduler.release(event)
+    if (!networkFirst) for (const resource of this.resources) resource.wake()
   }
 
   /** `power`: true when the machine goes down with the process, so that no peer hears of it. */

@@ -44,8 +44,9 @@ export class Simulation {
     assert(settings.windowBytes > 0, 'a connection buffers something')
     this.seed = seed
     this.#scheduler = new Scheduler(seed, new Trace({ linesMax: traceLinesMax, xxhash32: hashes.xxhash32 }))
-    this.#net = new VirtualNet(this.#scheduler, seededRandom(seed), settings)
-    this.#context = { scheduler: this.#scheduler, net: this.#net, seed, hashes, logLinesMax }
+    const random = seededRandom(seed)
+    this.#net = new VirtualNet(this.#scheduler, random.fork(), settings)
+    this.#context = { scheduler: this.#scheduler, net: this.#net, seed, random, hashes, logLinesMax }
   }
 
   /** Virtual time in milliseconds, from 0. */

@@ -1,0 +1,52 @@
+// `cluster down`: stops everything in order and says what stays.
+import { existsSync, rmSync } from 'node:fs'
+import { clusterStop } from '@atoll/protocol'
+import { ControlClient, isRunning, killLeftovers, lockHolder, until } from '@atoll/supervisor'
+import { CommandError, exitCodes } from '../exit-codes.ts'
+import type { Output } from '../output.ts'
+import { Steps } from '../steps.ts'
+import { findTarget, type Target, type TargetOptions } from '../target.ts'
+
+export interface DownOptions extends TargetOptions {
+  readonly volumes?: boolean
+}
+
+/** The longest an ordered stop may take is the configuration’s to say; the supervisor holds to it. In milliseconds. */
+const STOP_TIMEOUT_MS = 600_000
+/** After its last answer the supervisor has nothing left to do, in milliseconds. */
+const GONE_TIMEOUT_MS = 5_000
+
+export async function down(options: DownOptions, output: Output): Promise<number> {
+  const target = findTarget(options)
+  const steps = new Steps(output)
+  const stopped = await stopCluster(target, options.volumes === true, steps)
+  const cleaned = stopped === undefined ? await killLeftovers(target.paths.processes) : []
+  if (options.volumes === true) rmSync(target.paths.directory, { recursive: true, force: true })
+  if (cleaned.length > 0) output.warn(`Killed what an earlier supervisor left behind: ${cleaned.join(', ')}.`)
+  if (stopped === undefined && cleaned.length === 0) output.say(`Cluster ${target.name} is not running.`)
+  output.say(whatStays(target, options.volumes === true))
+  return exitCodes.ok.code
+}
+
+/** Stops a running cluster and waits until its supervisor is gone. Answers the nodes that ran; undefined when none does. */
+export async function stopCluster(target: Target, deleteState: boolean, steps: Steps): Promise<readonly string[] | undefined> {
+  await using client = await ControlClient.connect(target.paths)
+  if (client === undefined) {
+    const holder = lockHolder(target.paths.lock)
+    if (holder !== undefined)
+      throw new CommandError('conflict', `Process ${holder.pid} is starting or stopping cluster ${target.name}. Try again in a moment.`)
+    return undefined
+  }
+  steps.begin(`Stopping cluster ${target.name}`)
+  const { stopped } = await client.request(clusterStop, { deleteState, kill: false }, STOP_TIMEOUT_MS)
+  const gone = await until(() => !isRunning(client.supervisor), GONE_TIMEOUT_MS)
+  if (!gone) throw new CommandError('failure', `The nodes stopped, but their supervisor (pid ${client.supervisor.pid}) does not end.`)
+  steps.done()
+  return stopped
+}
+
+function whatStays(target: Target, deleted: boolean): string {
+  if (deleted) return `Nothing stays: ${target.paths.directory} is deleted.`
+  if (!existsSync(target.paths.identity)) return 'Nothing stays.'
+  return `Data and logs stay in ${target.paths.directory}; \`cluster down --volumes\` deletes them.`
+}

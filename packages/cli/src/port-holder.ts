@@ -1,0 +1,58 @@
+// Who listens on a port. Linux tells it in /proc, for our own processes and, as root, for all; elsewhere lsof does.
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+
+export interface PortHolder {
+  readonly pid: number
+  readonly command: string
+}
+
+/** `by node (pid 123)`, or that nobody knows. */
+export function describeHolder(port: number): string {
+  const holder = portHolder(port)
+  return holder === undefined ? 'by a process that cannot be seen from here' : `by ${holder.command} (pid ${holder.pid})`
+}
+
+/** The process that listens on a TCP port; undefined when there is none or the system does not tell. */
+export function portHolder(port: number): PortHolder | undefined {
+  return process.platform === 'linux' ? fromProc(port) : fromLsof(port)
+}
+
+const LISTEN = '0A'
+
+function fromProc(port: number): PortHolder | undefined {
+  const hexPort = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const inodes = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap(table =>
+    linesOf(table).flatMap(line => {
+      const fields = line.trim().split(/\s+/)
+      return fields[1]?.endsWith(hexPort) && fields[3] === LISTEN && fields[9] !== undefined ? [`socket:[${fields[9]}]`] : []
+    }),
+  )
+  if (inodes.length === 0) return undefined
+  const pid = readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .find(name => openFiles(name).some(file => inodes.includes(file)))
+  return pid === undefined ? undefined : { pid: Number(pid), command: linesOf(`/proc/${pid}/comm`)[0] ?? '?' }
+}
+
+function openFiles(pid: string): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map(fd => readlinkSync(`/proc/${pid}/fd/${fd}`))
+  } catch {
+    return [] // it ended while we looked, or belongs to somebody else
+  }
+}
+
+function linesOf(path: string): string[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n')
+  } catch {
+    return [] // no IPv6 here, or the process ended
+  }
+}
+
+function fromLsof(port: number): PortHolder | undefined {
+  const { stdout } = spawnSync('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'], { encoding: 'utf8' })
+  const [, pid, command] = /^p(\d+)\nc(.*)$/m.exec(stdout) ?? []
+  return pid === undefined || command === undefined ? undefined : { pid: Number(pid), command }
+}

@@ -1,0 +1,74 @@
+// The configuration in force: flags and environment over the file over the defaults, each value with where it is from.
+import { readFileSync } from 'node:fs'
+import { type ClusterConfig, ConfigError, type PlannedNode, parseConfig, plannedNodes } from '@atoll/service'
+import { CommandError } from './exit-codes.ts'
+import type { Origin, Target } from './target.ts'
+
+export interface ConfigOptions {
+  readonly portOffset?: string
+}
+
+export interface ResolvedConfig {
+  readonly config: ClusterConfig
+  /** As the nodes read it; equal texts are equal configurations. */
+  readonly text: string
+  readonly plan: readonly PlannedNode[]
+  /** Where each value is from, by its path (`gossip.probeIntervalMs`). */
+  readonly origins: ReadonlyMap<string, Origin>
+}
+
+/** Reads and resolves the configuration. Throws a CommandError with every problem of the file. */
+export function resolveConfig(target: Target, options: ConfigOptions, env: NodeJS.ProcessEnv = process.env): ResolvedConfig {
+  const name = target.configFile ?? 'the default configuration'
+  const written = target.configFile === undefined ? '{}' : readFileSync(target.configFile, 'utf8')
+  try {
+    const fromFile = parseConfig(written, name)
+    const offset = portOffset(options, env)
+    const config = offset === undefined ? fromFile : parseConfig(JSON.stringify(withOffset(fromFile, offset.value)), name)
+    const said = new Set(flatten(JSON.parse(written)).keys())
+    const origins = new Map(
+      Array.from(flatten(config).keys(), (path): [string, Origin] => [
+        path,
+        offset !== undefined && isPort(path) ? offset.origin : said.has(path) ? 'file' : 'default',
+      ]),
+    )
+    return { config, text: `${JSON.stringify(config, undefined, 2)}\n`, plan: plannedNodes(config), origins }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new CommandError('usage', `${name} cannot be used.`, { details: error.problems.map(problem => `  ${problem}`) })
+  }
+}
+
+/** Keys on which two configurations differ, with both values. */
+export function configChanges(before: string, after: string): readonly { key: string; before: unknown; after: unknown }[] {
+  const [old, now] = [flatten(JSON.parse(before)), flatten(JSON.parse(after))]
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .map(key => ({ key, before: old.get(key), after: now.get(key) }))
+    .filter(change => change.before !== change.after)
+}
+
+/** Every single value of a JSON document by its path. */
+export function flatten(value: unknown, path = ''): Map<string, unknown> {
+  if (typeof value !== 'object' || value === null) return new Map([[path, value]])
+  return new Map(Object.entries(value).flatMap(([key, inner]) => [...flatten(inner, path === '' ? key : `${path}.${key}`)]))
+}
+
+const isPort = (path: string): boolean => /^roles\.[^.]+\.[a-zA-Z]*[pP]ort$/.test(path)
+
+function portOffset(options: ConfigOptions, env: NodeJS.ProcessEnv): { value: number; origin: Origin } | undefined {
+  const text = options.portOffset ?? env['ATOLL_PORT_OFFSET']
+  if (text === undefined) return undefined
+  const origin = options.portOffset === undefined ? 'environment' : 'flag'
+  if (!/^\d{1,5}$/.test(text)) throw new CommandError('usage', `A port offset is a whole number from 0 on, not '${text}'.`)
+  return { value: Number(text), origin }
+}
+
+function withOffset(config: ClusterConfig, offset: number): ClusterConfig {
+  const moved = Object.entries(config.roles).map(([role, settings]) => [
+    role,
+    Object.fromEntries(
+      Object.entries(settings).map(([key, value]) => [key, isPort(`roles.${role}.${key}`) ? Number(value) + offset : value]),
+    ),
+  ])
+  return { ...config, roles: Object.fromEntries(moved) as ClusterConfig['roles'] }
+}

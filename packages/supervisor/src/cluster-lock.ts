@@ -1,0 +1,83 @@
+// One supervisor per cluster. A lock is a numbered file that names its holder, and the highest number counts. A lock
+// whose holder is gone is never taken over in place (two could do that at once) but succeeded by the next number,
+// which only one process can create.
+import { linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { present } from '@atoll/base'
+import { identify, isRunning, type ProcessIdentity } from './processes.ts'
+import { readIfThere, replaceFile } from './replace-file.ts'
+import { parseObject } from './state-directory.ts'
+
+export interface ClusterLock {
+  /** Gives the lock back. */
+  release(): void
+}
+
+/** Takes the lock, or answers who holds it. */
+export function takeLock(directory: string): ClusterLock | { readonly heldBy: ProcessIdentity } {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const draft = join(directory, `${process.pid}.draft`)
+  replaceFile(draft, JSON.stringify(present(identify(process.pid), 'this process')))
+  try {
+    for (;;) {
+      const newest = newestNumber(directory)
+      const holder = readHolder(directory, newest)
+      if (holder === 'succeeded') continue
+      if (holder !== undefined && isRunning(holder)) return { heldBy: holder }
+      const mine = tryNumber(directory, draft, newest + 1)
+      // The number stays: a lower one that came back would count for nothing.
+      if (mine !== undefined) return { release: () => replaceFile(mine, '{}') }
+    }
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
+
+/** Who holds the lock now; undefined when nobody does. */
+export function lockHolder(directory: string): ProcessIdentity | undefined {
+  for (;;) {
+    const holder = readHolder(directory, newestNumber(directory))
+    if (holder !== 'succeeded') return holder !== undefined && isRunning(holder) ? holder : undefined
+  }
+}
+
+/** The lock's file, or undefined when another process was faster. */
+function tryNumber(directory: string, draft: string, number: number): string | undefined {
+  const mine = join(directory, `${number}.lock`)
+  try {
+    linkSync(draft, mine)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined
+    throw error
+  }
+  // Between looking and linking, others may have gone further and deleted the old numbers, and then theirs counts, or
+  // deleted the whole directory and begun anew.
+  const all = numbers(directory)
+  if (all.some(other => other > number) || (number > 1 && !all.includes(number - 1))) {
+    rmSync(mine, { force: true })
+    return undefined
+  }
+  for (const other of all) if (other < number) rmSync(join(directory, `${other}.lock`), { force: true })
+  return mine
+}
+
+function numbers(directory: string): number[] {
+  try {
+    return readdirSync(directory).flatMap(name => (/^\d+\.lock$/.test(name) ? [Number.parseInt(name, 10)] : []))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+const newestNumber = (directory: string): number => Math.max(0, ...numbers(directory))
+
+/** `succeeded` when the file went while we looked: look again. */
+function readHolder(directory: string, number: number): ProcessIdentity | undefined | 'succeeded' {
+  if (number === 0) return undefined
+  const file = join(directory, `${number}.lock`)
+  const text = readIfThere(file)
+  if (text === undefined) return 'succeeded'
+  const { pid, startTime } = parseObject(text, file)
+  return typeof pid === 'number' && typeof startTime === 'string' ? { pid, startTime } : undefined
+}

@@ -1,0 +1,292 @@
+// The processes of one cluster on this machine: started together, watched, and each one handled by itself after that.
+import { join } from 'node:path'
+import type { Logger } from '@atoll/base'
+import { type LinkRuleRow, nodeSetLinks, nodeStatus, ProtocolError, type SupervisedNode } from '@atoll/protocol'
+import type { StartRequest } from './launch-messages.ts'
+import { expandRules } from './link-table.ts'
+import { NodeProcess } from './node-process.ts'
+import type { NodeSessions } from './node-sessions.ts'
+import { type ProcessList, TOKEN_VARIABLE } from './process-list.ts'
+import { whyNotReady } from './readiness.ts'
+import type { Reaper } from './reaper.ts'
+import type { RememberedPorts } from './remembered-ports.ts'
+import { type StatePaths, stderrFile } from './state-directory.ts'
+
+/** A node that takes longer than this to answer a status request is reported as not answering, in milliseconds. */
+const STATUS_TIMEOUT_MS = 800
+/** A link table must be confirmed within this long; a node that is slower gets it again when it resumes or starts, in milliseconds. */
+const SET_LINKS_TIMEOUT_MS = 2_000
+/** How often readiness is looked at while somebody waits for it, in milliseconds. */
+const READY_LOOK_MS = 20
+/** Nodes that are bound get the addresses of the others after this long at the latest, however slow one of them is, in milliseconds. */
+const SEEDS_LATEST_MS = 3_000
+/** CPU use is measured over at least this long, in milliseconds. */
+const CPU_LOOK_MS = 500
+/** V8 keeps less garbage around; measured on an idle coordinator. */
+const NODE_FLAGS = ['--max-semi-space-size=4']
+
+export interface ClusterParts {
+  readonly request: StartRequest
+  readonly paths: StatePaths
+  readonly sessions: NodeSessions
+  readonly reaper: Reaper
+  readonly processes: ProcessList
+  readonly ports: RememberedPorts
+  readonly log: Logger
+}
+
+interface CpuSample {
+  readonly pid: number
+  readonly cpuMs: number
+  readonly atMs: number
+  readonly percent: number
+}
+
+export class Cluster {
+  readonly #parts: ClusterParts
+  readonly #nodes: ReadonlyMap<string, NodeProcess>
+  readonly #cpu = new Map<string, CpuSample>()
+  #links: readonly LinkRuleRow[] = []
+  #seedsSent = false
+  #stopped: Promise<readonly string[]> | undefined
+
+  constructor(parts: ClusterParts) {
+    this.#parts = parts
+    this.#nodes = new Map(parts.request.plan.map(plan => [plan.name, this.#build(plan)]))
+  }
+
+  get links(): readonly LinkRuleRow[] {
+    return this.#links
+  }
+
+  /** Starts every node at once. Each binds first and then reports; when all have, each gets to know the others. */
+  start(): void {
+    for (const node of this.#nodes.values()) this.#startNode(node)
+    setTimeout(() => this.#sendFirstSeeds(), SEEDS_LATEST_MS).unref()
+  }
+
+  /** All nodes; with `probe` each running one is asked how it is and what it believes. */
+  status(probe: boolean): Promise<SupervisedNode[]> {
+    return Promise.all(Array.from(this.#nodes.values(), node => this.#describe(node, probe)))
+  }
+
+  /** Resolves when the cluster is ready. Rejects with `not_ready` when a node failed, or when `timeoutMs` have passed. */
+  async whenReady(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const deadlineMs = performance.now() + timeoutMs
+    for (;;) {
+      const nodes = await this.status(true)
+      const missing = whyNotReady(nodes)
+      if (missing.length === 0) return
+      const hopeless = nodes.some(({ state }) => state === 'failed') || this.#stopped !== undefined
+      if (hopeless || signal.aborted || performance.now() + READY_LOOK_MS > deadlineMs)
+        throw new ProtocolError('not_ready', missing.join('; ').slice(0, 2_000))
+      await new Promise(resolve => setTimeout(resolve, READY_LOOK_MS))
+    }
+  }
+
+  async kill(names: readonly string[]): Promise<void> {
+    await this.#each('node_killed', names, node => node.kill())
+  }
+
+  async pause(names: readonly string[]): Promise<void> {
+    await this.#each('node_paused', names, node => node.pause())
+  }
+
+  /** Resolves when the nodes answer again, or have had time to. */
+  async resume(names: readonly string[]): Promise<void> {
+    await this.#each('node_resumed', names, async node => {
+      await node.resume()
+      await this.#pushLinks(node)
+    })
+  }
+
+  /** Stops what runs in order and starts it again; resolves when every one of them serves and answers. */
+  async restart(names: readonly string[], timeoutMs: number): Promise<void> {
+    const deadlineMs = performance.now() + timeoutMs
+    await this.#each('node_restarted', names, async node => {
+      await node.stop(this.#parts.request.shutdownGraceMs)
+      // Two restarts of one node at the same time: the first to get here starts it for both.
+      if (!node.hasProcess) this.#startNode(node)
+      await node.whenRunning()
+      await this.#parts.sessions.ask(node, nodeStatus, {}, Math.max(1, deadlineMs - performance.now()))
+    })
+  }
+
+  /** Replaces the table of link faults. Resolves with the nodes that hold it, when every one that answers does. */
+  async replaceLinks(rules: readonly LinkRuleRow[]): Promise<readonly string[]> {
+    if (!this.#parts.request.faults) throw new ProtocolError('faults_not_enabled')
+    this.#links = expandRules(rules, [...this.#nodes.keys()])
+    this.#parts.log.warn({ event: 'links_replaced', rules: this.#links.length }, 'link faults replaced')
+    const reached = await Promise.all(
+      Array.from(this.#nodes.values(), async node => ((await this.#pushLinks(node)) ? [node.plan.name] : [])),
+    )
+    return reached.flat()
+  }
+
+  /** Ends every process, in order within `graceMs`. Resolves with the names of those that ran. */
+  stop(graceMs: number): Promise<readonly string[]> {
+    this.#stopped ??= this.#stopAll(graceMs)
+    return this.#stopped
+  }
+
+  /** Ends every process now, also those of an ordered stop that is under way. */
+  async killAll(): Promise<readonly string[]> {
+    const ran = this.#withProcess()
+    this.#stopped ??= Promise.resolve(ran.map(node => node.plan.name))
+    await Promise.all(ran.map(node => node.kill()))
+    return this.#stopped
+  }
+
+  async #stopAll(graceMs: number): Promise<readonly string[]> {
+    const ran = this.#withProcess()
+    // Roles stop in the opposite order of the plan: what others depend on comes first there and goes last here.
+    const byRole = [...Map.groupBy(ran, node => node.plan.role).values()].reverse()
+    const deadlineMs = performance.now() + graceMs
+    for (const nodes of byRole) {
+      const leftMs = Math.max(1, deadlineMs - performance.now())
+      await Promise.all(nodes.map(node => node.stop(leftMs)))
+    }
+    return ran.map(node => node.plan.name)
+  }
+
+  #withProcess(): NodeProcess[] {
+    return [...this.#nodes.values()].filter(node => node.hasProcess)
+  }
+
+  #build(plan: StartRequest['plan'][number]): NodeProcess {
+    const { request, paths, sessions, reaper, processes, log } = this.#parts
+    const program = join(request.programs, `${plan.role}.mjs`)
+    const command = {
+      args: [...NODE_FLAGS, program, '--node', plan.name, '--state', paths.directory, '--config', paths.config],
+      strictPorts: request.strictPorts,
+      stderrPath: stderrFile(paths, plan.name),
+    }
+    return new NodeProcess(plan, command, {
+      starting: () => nodeEnvironment(processes.announce(plan.name)),
+      started: (_node, pid) => {
+        const identity = processes.started(plan.name, pid)
+        if (identity !== undefined) reaper.hold(identity)
+        log.info({ event: 'node_started', subject: plan.name, pid }, 'started a node')
+      },
+      bound: node => void this.#onBound(node),
+      ended: (node, pid) => {
+        processes.ended(plan.name)
+        if (pid !== undefined) {
+          reaper.forget(pid)
+          sessions.forget(pid)
+        }
+        const fields = { event: 'node_ended', subject: plan.name, pid, state: node.state, exit: node.exit }
+        if (node.state === 'failed') log.error(fields, 'a node failed')
+        else log.info(fields, 'a node ended')
+        this.#sendFirstSeeds()
+      },
+    })
+  }
+
+  #startNode(node: NodeProcess): void {
+    if (this.#stopped !== undefined) throw new ProtocolError('shutting_down')
+    const { request, ports } = this.#parts
+    const { name, nativePort } = node.plan
+    node.start(request.strictPorts ? nativePort : ports.portFor(name, nativePort))
+  }
+
+  async #onBound(node: NodeProcess): Promise<void> {
+    const native = node.endpoints.find(({ protocol }) => protocol === 'native')
+    if (native !== undefined) this.#parts.ports.remember(node.plan.name, node.plan.nativePort, native.port)
+    if (!this.#seedsSent) {
+      this.#sendFirstSeeds()
+      return
+    }
+    // The faults come first: a node that starts into a partition must not talk across it.
+    await this.#pushLinks(node)
+    this.#sendSeeds(node)
+  }
+
+  /** Once, when no node is still on its way to its port. */
+  #sendFirstSeeds(): void {
+    const nodes = [...this.#nodes.values()]
+    const startedMs = Math.min(...nodes.map(node => node.startedAtMs ?? Date.now()))
+    const late = Date.now() - startedMs >= SEEDS_LATEST_MS
+    if (this.#seedsSent || (!late && nodes.some(node => node.hasProcess && !node.isBound))) return
+    this.#seedsSent = true
+    for (const node of nodes) if (node.isBound) this.#sendSeeds(node)
+  }
+
+  #sendSeeds(node: NodeProcess): void {
+    const others = [...this.#nodes.values()].filter(other => other !== node && other.isBound)
+    const seeds = others.flatMap(other => other.endpoints.filter(({ protocol }) => protocol === 'native'))
+    node.sendSeeds({ kind: 'seeds', seeds: seeds.map(({ host, port }) => ({ host, port })) })
+  }
+
+  /** True when the node holds the table now. */
+  async #pushLinks(node: NodeProcess): Promise<boolean> {
+    if (!this.#parts.request.faults || !node.isBound || node.state === 'paused') return false
+    try {
+      await this.#parts.sessions.ask(node, nodeSetLinks, { rules: this.#links }, SET_LINKS_TIMEOUT_MS)
+      return true
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.#parts.log.warn(
+        { event: 'links_not_taken', subject: node.plan.name, code: error.code, reason: error.message },
+        'a node did not take the link faults',
+      )
+      return false
+    }
+  }
+
+  async #each(event: string, names: readonly string[], act: (node: NodeProcess) => Promise<void>): Promise<void> {
+    if (this.#stopped !== undefined) throw new ProtocolError('shutting_down', 'the cluster is stopping')
+    const nodes = names.map(name => {
+      const node = this.#nodes.get(name)
+      if (node === undefined) throw new ProtocolError('unknown_node', `no node is called ${name}`)
+      return node
+    })
+    for (const node of nodes) this.#parts.log.info({ event, subject: node.plan.name, pid: node.pid }, 'on command')
+    await Promise.all(nodes.map(act))
+  }
+
+  async #describe(node: NodeProcess, probe: boolean): Promise<SupervisedNode> {
+    const known = {
+      name: node.plan.name,
+      role: node.plan.role,
+      pid: node.pid,
+      startedAtMs: node.startedAtMs,
+      exit: node.exit,
+      takenPort: node.takenPort,
+      endpoints: node.endpoints,
+    }
+    const silent = { residentBytes: undefined, cpuPercent: undefined, answers: false, view: [] }
+    if (!probe || !node.isBound || node.state === 'paused') return { ...known, state: node.state, ...silent }
+    try {
+      const answer = await this.#parts.sessions.ask(node, nodeStatus, {}, STATUS_TIMEOUT_MS)
+      return {
+        ...known,
+        state: node.state,
+        residentBytes: answer.residentBytes,
+        cpuPercent: this.#cpuPercent(node.plan.name, answer),
+        answers: answer.state === 'running',
+        view: answer.members,
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      return { ...known, state: node.state, ...silent }
+    }
+  }
+
+  /** Since the last look at least CPU_LOOK_MS ago; since its start at the first. */
+  #cpuPercent(name: string, { pid, cpuMs, uptimeMs }: { pid: number; cpuMs: number; uptimeMs: number }): number {
+    const nowMs = performance.now()
+    const last = this.#cpu.get(name)
+    if (last?.pid === pid && nowMs - last.atMs < CPU_LOOK_MS) return last.percent
+    const before = last?.pid === pid ? last : { cpuMs: 0, atMs: nowMs - uptimeMs }
+    const percent = Math.max(0, (100 * (cpuMs - before.cpuMs)) / Math.max(1, nowMs - before.atMs))
+    this.#cpu.set(name, { pid, cpuMs, atMs: nowMs, percent })
+    return percent
+  }
+}
+
+/** The environment of a node: ours, without what would make every Node process listen on one debugging port. */
+function nodeEnvironment(token: string): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS: _, ...env } = process.env
+  return { ...env, [TOKEN_VARIABLE]: token }
+}

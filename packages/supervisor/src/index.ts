@@ -1,0 +1,20 @@
+// The front door of `supervisor`: starting the supervisor of a cluster, finding and asking one that runs, and what a
+// cluster keeps on disk.
+export { lockHolder } from './cluster-lock.ts'
+export { ControlClient, findSupervisor, type SupervisorRecord } from './control-client.ts'
+export { LaunchError, LaunchedSupervisor, launchSupervisor } from './launch.ts'
+export type { RefusalReason, StartRequest } from './launch-messages.ts'
+export { killLeftovers, leftovers } from './process-list.ts'
+export { identify, isRunning, type ProcessIdentity, until } from './processes.ts'
+export { RememberedPorts } from './remembered-ports.ts'
+export {
+  clusterNames,
+  establish,
+  makeDirectory,
+  readIdentity,
+  STATE_ROOT,
+  StateError,
+  type StatePaths,
+  statePaths,
+  stderrFile,
+} from './state-directory.ts'

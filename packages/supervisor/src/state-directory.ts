@@ -1,0 +1,141 @@
+// What a cluster keeps on disk: `.atoll/<name>/` beside its configuration. Everything but `data/` can be made again.
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ClusterId, clusterId } from '@atoll/base'
+import { readIfThere, replaceFile } from './replace-file.ts'
+
+/** Raised when a newer version lays this directory out in a way an older one would misread. */
+export const STATE_FORMAT = 1
+/** The folder beside the configuration that holds all its clusters. */
+export const STATE_ROOT = '.atoll'
+
+export interface StatePaths {
+  readonly directory: string
+  /** Format and cluster id. */
+  readonly identity: string
+  /** What proves to every process of the cluster that the other is one, too: 32 random bytes in hex, for the owner only. */
+  readonly secret: string
+  /** The configuration in force, every default filled in. */
+  readonly config: string
+  /** Ports that were chosen, for the next start. */
+  readonly ports: string
+  /** Every process of ours, for the clean-up after a crash. */
+  readonly processes: string
+  /** Where the supervisor is reached. */
+  readonly supervisor: string
+  readonly lock: string
+  readonly logs: string
+  readonly data: string
+}
+
+export function statePaths(directory: string): StatePaths {
+  return {
+    directory,
+    identity: join(directory, 'cluster.json'),
+    secret: join(directory, 'secret'),
+    config: join(directory, 'config.json'),
+    ports: join(directory, 'ports.json'),
+    processes: join(directory, 'pids.json'),
+    supervisor: join(directory, 'supervisor.json'),
+    lock: join(directory, 'lock'),
+    logs: join(directory, 'logs'),
+    data: join(directory, 'data'),
+  }
+}
+
+/** Where a node's own output goes: what it says before its log works, and what ends it. */
+export const stderrFile = (paths: StatePaths, node: string): string => join(paths.logs, `${node}.stderr`)
+
+/** The directory cannot be used as it is, and nothing in it was touched. */
+export class StateError extends Error {
+  override readonly name = 'StateError'
+}
+
+export interface ClusterIdentity {
+  readonly id: ClusterId
+  /** Its data goes when it stops. */
+  readonly ephemeral: boolean
+}
+
+/** The identity of the cluster kept in a directory; undefined when there is none. Throws a StateError for a newer format. */
+export function readIdentity(paths: StatePaths): ClusterIdentity | undefined {
+  const text = readIfThere(paths.identity)
+  if (text === undefined) return undefined
+  const found = parseObject(text, paths.identity)
+  if (typeof found['format'] === 'number' && found['format'] > STATE_FORMAT)
+    throw new StateError(
+      `${paths.directory} was written by a newer version (format ${found['format']}, this version knows ${STATE_FORMAT}); nothing in it was touched`,
+    )
+  if (found['format'] !== STATE_FORMAT || typeof found['clusterId'] !== 'string')
+    throw new StateError(`${paths.identity} is damaged: want {"format":${STATE_FORMAT},"clusterId":"…"}`)
+  return { id: clusterId(found['clusterId']), ephemeral: found['ephemeral'] === true }
+}
+
+/** Makes the directory, readable by its owner only. */
+export function makeDirectory(paths: StatePaths): void {
+  for (const directory of [paths.directory, paths.logs, paths.data]) mkdirSync(directory, { recursive: true, mode: 0o700 })
+}
+
+/** Deletes what an ephemeral cluster left behind when it was killed. The caller holds the lock. */
+export function discardEphemeral(paths: StatePaths): void {
+  if (readIdentity(paths)?.ephemeral !== true) return
+  for (const path of [paths.identity, paths.secret, paths.ports, paths.data]) rmSync(path, { recursive: true, force: true })
+  for (const name of readdirSync(paths.logs)) if (name !== 'supervisor.stderr') rmSync(join(paths.logs, name), { force: true })
+  makeDirectory(paths)
+}
+
+/** The cluster's identity and secret, made on first use. The caller holds the lock. */
+export function establish(paths: StatePaths, name: string, ephemeral: boolean): ClusterIdentity {
+  if (readIfThere(paths.secret) === undefined) replaceFile(paths.secret, randomBytes(32).toString('hex'), { durable: true })
+  const found = readIdentity(paths)
+  if (found !== undefined) return found
+  // Never reused: a process of a deleted cluster of the same name must not pass for one of this.
+  const id = clusterId(`${name.slice(0, 50)}-${randomBytes(4).toString('hex')}`)
+  replaceFile(paths.identity, `${JSON.stringify({ format: STATE_FORMAT, clusterId: id, ephemeral })}\n`, { durable: true })
+  return { id, ephemeral }
+}
+
+/** The secret's bytes. Throws a StateError when it is missing or damaged. */
+export function readSecret(paths: StatePaths): Uint8Array {
+  const text = readIfThere(paths.secret)?.trim()
+  if (text === undefined || !/^[0-9a-f]{64}$/.test(text)) throw new StateError(`${paths.secret} is missing or damaged`)
+  return Buffer.from(text, 'hex')
+}
+
+/** sockaddr_un.sun_path is 104 bytes on macOS and 108 on Linux, its final zero included. */
+const SOCKET_PATH_BYTES_MAX = 103
+
+/** The supervisor's socket: in the directory, or in a short place of the user's own when that path is too long for a socket. */
+export function socketPath(paths: StatePaths): string {
+  const near = join(paths.directory, 'control.sock')
+  if (Buffer.byteLength(near) <= SOCKET_PATH_BYTES_MAX) return near
+  const runtime = process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(), `atoll-${process.getuid?.() ?? 'user'}`)
+  mkdirSync(runtime, { recursive: true, mode: 0o700 })
+  return join(runtime, `atoll-${createHash('sha256').update(paths.directory).digest('hex').slice(0, 16)}.sock`)
+}
+
+/** Names of the clusters that have state under `root`. */
+export function clusterNames(root: string): readonly string[] {
+  try {
+    return readdirSync(root, { withFileTypes: true })
+      .filter(entry => entry.isDirectory() && readIfThere(join(root, entry.name, 'cluster.json')) !== undefined)
+      .map(entry => entry.name)
+      .sort()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** A JSON object from one of our own files. Throws a StateError naming the file. */
+export function parseObject(text: string, path: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  } catch (error) {
+    throw new StateError(`${path} is damaged: ${(error as Error).message}`, { cause: error })
+  }
+  throw new StateError(`${path} is damaged: want a JSON object`)
+}

@@ -2,8 +2,8 @@
 // peer must neither crash nor wedge a member.
 import { assert } from '@atoll/base'
 
-/** Members known at once, this process not counted. One more is met only when a dead one can be forgotten for it. */
-export const MEMBERS_MAX = 4_096
+/** Members known at once beside this process; the cluster has at most 4,096. One more is met only when a dead one can be forgotten. */
+export const MEMBERS_MAX = 4_095
 /** Dead and departed members remembered; the one gone longest is forgotten first. */
 export const GONE_MAX = 1_024
 /** Updates that ride on one message. */

@@ -12,28 +12,30 @@ const ROUNDING_MS = 0.001
 
 export class OwnClock {
   #lostMs = 0
-  /** When this process was to be woken, in monotonic time. */
+  /** Up to when pauses are in `#lostMs`, in monotonic time like all that follow. */
+  #countedUntilMs = Number.NEGATIVE_INFINITY
+  /** When this process was to be woken. */
   #wakeAtMs: number | undefined
   #readingUntilMs: number | undefined
 
-  /** Notes that something is being handled at `nowMs` and returns for how long the process had not run: 0 if it was in time. */
-  observe(nowMs: number): number {
-    const lateMs = this.#wakeAtMs === undefined ? 0 : nowMs - this.#wakeAtMs
-    const missedMs = lateMs > LATE_MS ? lateMs : 0
-    if (this.#readingUntilMs !== undefined && nowMs >= this.#readingUntilMs) {
-      // However late this is, the sockets were read since: without progress here a busy process would never conclude anything.
-      this.#readingUntilMs = undefined
+  /**
+   * Notes that something is being handled at `nowMs`, and that the driver saw a pause of `reportedMs` up to now.
+   * Returns for how long the process did not run: 0 if it was in time, or if that pause was noticed before.
+   */
+  observe(nowMs: number, reportedMs = 0): number {
+    const lateMs = nowMs - (this.#wakeAtMs ?? nowMs)
+    const unnoticedMs = Math.min(reportedMs, nowMs - this.#countedUntilMs)
+    const pausedMs = Math.max(lateMs, unnoticedMs)
+    const missedMs = pausedMs > LATE_MS ? pausedMs : 0
+    if (missedMs > 0) {
       this.#lostMs += missedMs
-    } else {
-      this.#lose(missedMs, nowMs)
+      this.#countedUntilMs = nowMs
     }
+    // However late this is again, the sockets were read since: without this a busy process would never conclude anything.
+    if (this.#readingUntilMs !== undefined && nowMs >= this.#readingUntilMs) this.#readingUntilMs = undefined
+    else if (missedMs > 0) this.#readingUntilMs ??= nowMs + READING_MS
     this.#wakeAtMs = undefined
     return missedMs
-  }
-
-  /** The driver noticed a stall by other means, of which `observe` saw `alreadyMs`. */
-  reportStall(stalledMs: number, alreadyMs: number, nowMs: number): void {
-    this.#lose(Math.max(0, stalledMs - alreadyMs), nowMs)
   }
 
   /** Own time, for all deadlines. */
@@ -52,11 +54,5 @@ export class OwnClock {
     const due = Math.max(ownDeadline + this.#lostMs, this.#readingUntilMs ?? nowMs)
     this.#wakeAtMs = Number.isFinite(due) ? due : this.#readingUntilMs
     return this.#wakeAtMs
-  }
-
-  #lose(missedMs: number, nowMs: number): void {
-    if (missedMs === 0) return
-    this.#lostMs += missedMs
-    this.#readingUntilMs ??= nowMs + READING_MS
   }
 }

@@ -78,6 +78,21 @@ describe('a pause of its own', () => {
     expect(member.stateOf(peer(1))).toBe('dead')
   })
 
+  it('[SW51] counts a pause once, whoever notices it first', () => {
+    for (const first of ['tick', 'stalled'] as const) {
+      const member = new ScriptedMember().meet(6)
+      for (const by of [2, 3, 4]) member.gossip(peer(by), claim(peer(1), 'suspect', 0, peer(by)))
+      member.answering(500, [peer(1)])
+      stop(member, 2_000)
+      member.do(first === 'tick' ? { kind: 'tick' } : { kind: 'stalled', stalledMs: 1_990 })
+      member.answering(10, [peer(1)])
+      member.do({ kind: 'stalled', stalledMs: 2_000 })
+      expect(member.happened('own_stall')).toHaveLength(1)
+      member.answering(600, [peer(1)])
+      expect(member.stateOf(peer(1))).toBe('dead')
+    }
+  })
+
   it('[SW52] so frequent that every wake-up is late still lets it conclude', () => {
     const member = new ScriptedMember().meet(6)
     const random = seededRandom(5)

@@ -78,9 +78,7 @@ export class Swim {
 
   /** Handles one input completely. Never throws for what a peer sent. */
   step(input: Input): Effects {
-    const missedMs = this.#clock.observe(input.nowMs)
-    const stalledMs = input.kind === 'stalled' ? Math.max(missedMs, input.stalledMs) : missedMs
-    this.#clock.reportStall(stalledMs, missedMs, input.nowMs)
+    const stalledMs = this.#clock.observe(input.nowMs, input.kind === 'stalled' ? input.stalledMs : 0)
     const now = this.#clock.own(input.nowMs)
     if (stalledMs >= STALL_MS) this.#recover(stalledMs, now)
     this.#handle(input, now)

@@ -1,6 +1,6 @@
 // The contract of link faults: what chaos on real sockets and in the simulator has in common. A rule is directed, streams
 // suffer only what TCP can do to them, and a cut link never looks like a closed port.
-import type { LinkFault, LinkRule } from '@atoll/base'
+import { type LinkFault, type LinkRule, seededRandom } from '@atoll/base'
 import { describe, expect, it } from 'vitest'
 import { A, B, codeOf, connectPair, Door, type Harness, options, Peer, pattern, settled } from './world.ts'
 
@@ -12,6 +12,9 @@ export function linksContract(harness: Harness): void {
   })
   describe('slow links', () => {
     slowness(harness)
+  })
+  describe('change', () => {
+    change(harness)
   })
   describe('damage', () => {
     damage(harness)
@@ -193,6 +196,43 @@ function slowness({ run }: Harness): void {
       expect(client.connection.write(pattern(1_000_000))).toBe(false)
       await client.until(() => client.drains === 1)
       expect((await server.received(1_000_000)).equals(pattern(1_000_000))).toBe(true)
+    }))
+}
+
+/** Rules that change what happens to a stream's time, never its bytes. */
+const SLOWNESS: readonly LinkFault[] = [
+  { cut: true },
+  { delayMs: 3 },
+  { jitterMs: 4 },
+  { bytesPerSecond: 300_000 },
+  { delayMs: 1, bytesPerSecond: 1_000_000 },
+]
+
+function change({ run }: Harness): void {
+  it('of rules at any time neither loses, repeats nor reorders a byte, in either direction', () =>
+    run(async world => {
+      const random = seededRandom(11)
+      const { client, server } = await connectPair(world)
+      const parts = Array.from({ length: 120 }, (_, index) => pattern(random.below(6_000), index))
+      for (const part of parts) {
+        client.connection.write(part)
+        server.connection.write(part)
+        if (random.below(3) > 0) continue
+        const fault = SLOWNESS[random.below(SLOWNESS.length + 1)]
+        const [from, to] = random.below(2) === 0 ? [A, B] : [B, A]
+        world.setLinks(fault === undefined ? [] : [rule(from, to, fault)])
+        // Let some of it happen before the next change.
+        if (random.below(2) === 0) await new Promise<void>(resolve => void world.clock.after(random.below(3), resolve))
+      }
+      world.setLinks([])
+      client.connection.end()
+      const whole = Buffer.concat(parts)
+      expect((await server.received(whole.length)).equals(whole)).toBe(true)
+      expect((await client.received(whole.length)).equals(whole)).toBe(true)
+      expect([await client.closed(), await server.closed()]).toEqual([{ kind: 'finished' }, { kind: 'finished' }])
+      await settled(world)
+      expect([client.receivedBytes, server.receivedBytes]).toEqual([whole.length, whole.length])
+      expect([client.connection.unsentBytes, server.connection.unsentBytes]).toEqual([0, 0])
     }))
 }
 

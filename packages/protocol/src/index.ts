@@ -30,6 +30,7 @@ export {
 } from './conversations/control.ts'
 export {
   gossipConversation,
+  gossipUnused,
   MEMBERS_MAX,
   type MemberMeta,
   type MemberState,

@@ -1,6 +1,6 @@
 // Admin requests: what every node answers about itself, whatever its role.
-import type { LinkFaults, MonotonicMs } from '@atoll/base'
-import { type adminConversation, type HandlersOf, type MemberView, ProtocolError } from '@atoll/protocol'
+import { formatEndpoint, type LinkFaults, type MonotonicMs } from '@atoll/base'
+import { type adminConversation, type HandlersOf, MEMBERS_MAX, type MemberView, ProtocolError } from '@atoll/protocol'
 import type { GossipAgent } from './gossip-agent.ts'
 import { linkRuleOf } from './link-rules.ts'
 import type { NodeContext } from './node.ts'
@@ -52,15 +52,17 @@ export function adminHandlers({ context, agent, stalls, links, startedMs }: Admi
 }
 
 function memberViews(agent: GossipAgent): MemberView[] {
-  return agent.members().map(({ node, state, incarnation, meta }) => {
+  const views = agent.members().map(({ node, state, incarnation, meta }) => {
     const native = meta.endpoints.find(({ protocol }) => protocol === 'native')
     return {
       node,
       role: meta.role,
       state,
       incarnation,
-      address: native === undefined ? '' : `${native.host}:${native.port}`,
+      address: native === undefined ? '' : formatEndpoint(native),
       loadPercent: meta.loadPercent,
     }
   })
+  // Gossip bounds the others; this node comes on top of them.
+  return views.slice(0, MEMBERS_MAX)
 }

@@ -9,7 +9,9 @@ const port = z.int().min(1).max(65_535)
 
 /** Addresses that never leave the machine: 127.0.0.0/8 and ::1. */
 function isLoopback(host: string): boolean {
-  return host === '::1' || /^127\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.test(host)
+  const octets = host.split('.')
+  const isOctet = (text: string): boolean => /^(0|[1-9]\d{0,2})$/.test(text) && Number(text) <= 255
+  return host === '::1' || (octets.length === 4 && octets[0] === '127' && octets.every(isOctet))
 }
 
 const role = (count: number, nativePort: number, countMax: number) =>

@@ -37,5 +37,52 @@ export function plannedNodes(config: ClusterConfig): PlannedNode[] {
   )
 }
 
+/** What a resolved configuration holds, by the kind of its leaves. The schema keeps the bounds; this keeps out what is no configuration. */
+const shape = {
+  host: 'string',
+  faults: 'boolean',
+  roles: { coordinator: { count: 'number', nativePort: 'number' } },
+  gossip: { probeIntervalMs: 'number', suspicionMsMin: 'number' },
+  logs: { level: 'string', fileBytesMax: 'number', filesMax: 'number' },
+  shutdownGraceMs: 'number',
+  stallWarnMs: 'number',
+} as const satisfies ShapeOf<ClusterConfig>
+
+type ShapeOf<T> = {
+  readonly [Key in keyof T]: T[Key] extends string
+    ? 'string'
+    : T[Key] extends number
+      ? 'number'
+      : T[Key] extends boolean
+        ? 'boolean'
+        : ShapeOf<T[Key]>
+}
+interface Shape {
+  readonly [name: string]: 'string' | 'number' | 'boolean' | Shape
+}
+
+/** A configuration that was checked by the schema before and has every default filled in. Throws a ConfigError for anything else. */
+export function resolvedConfig(text: string, origin: string): ClusterConfig {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new ConfigError(origin, [`not JSON: ${(error as Error).message}`])
+  }
+  const problems = departures(value, shape, '')
+  if (problems.length > 0) throw new ConfigError(origin, problems)
+  return value as ClusterConfig
+}
+
+function departures(value: unknown, wanted: Shape, path: string): string[] {
+  if (typeof value !== 'object' || value === null) return [`${path === '' ? 'the file' : path}: want an object`]
+  return Object.entries(wanted).flatMap(([name, kind]) => {
+    const here = path === '' ? name : `${path}.${name}`
+    const inner = (value as Record<string, unknown>)[name]
+    if (typeof kind !== 'string') return departures(inner, kind, here)
+    return typeof inner === kind ? [] : [`${here}: want a ${kind}, found ${inner === undefined ? 'nothing' : JSON.stringify(inner)}`]
+  })
+}
+
 /** True when `name` can name a cluster: a lower-case DNS label. */
 export const isClusterName = isDnsLabel

@@ -1,10 +1,20 @@
 // Drives the SWIM core on the ports: what comes in becomes inputs, what it wants becomes messages, and exactly one timer
 // is set. The core decides; nothing here does.
 import type { Clock, Incarnation, Logger, NodeId, Random, Timer } from '@atoll/base'
-import type { gossipConversation, HandlersOf, NativeEndpoint } from '@atoll/protocol'
-import { type Address, type Input, type MemberMeta, type MemberView, Swim, type SwimEvent, type SwimSettings } from '@atoll/swim'
+import type { gossipConversation, HandlersOf, NativeEndpoint, Session } from '@atoll/protocol'
+import {
+  type Address,
+  type Input,
+  type MemberMeta,
+  type MemberView,
+  Swim,
+  type SwimEvent,
+  type SwimMessage,
+  type SwimSettings,
+} from '@atoll/swim'
 import { gossipHandlers } from './gossip-messages.ts'
 import { GossipSessions } from './gossip-sessions.ts'
+import { TICK_MS_MIN } from './limits.ts'
 import type { Counter, Metrics } from './metrics.ts'
 
 export interface GossipAgentOptions {
@@ -30,6 +40,10 @@ export class GossipAgent {
   #sessions: GossipSessions | undefined
   #timer: Timer | undefined
   #wakeAtMs: number | undefined
+  /** When the core was last stepped, in monotonic milliseconds. */
+  #steppedAtMs = 0
+  #leaving: Promise<void> | undefined
+  #stopped = false
 
   constructor(options: GossipAgentOptions) {
     this.#options = options
@@ -42,18 +56,17 @@ export class GossipAgent {
       () => (this.#core?.localHealth ?? 0) / 7,
     )
     options.metrics.gauges('atoll_members_count', 'Members by what this process believes of them.', 'state', () => this.#countStates())
-    this.handlers = gossipHandlers((message, from, session) => {
-      this.#received.add()
-      this.#sessions?.adopt(session)
-      this.#step({ kind: 'message', from, message })
-    })
+    this.handlers = gossipHandlers(
+      (message, from, session) => this.#receive(message, from, session),
+      session => this.#sessions?.unusedByPeer(session),
+    )
   }
 
   /** Begins to gossip as the member that `meta` describes, over connections of `endpoint`. */
   start(endpoint: NativeEndpoint, meta: MemberMeta): void {
     const { node, clock, random, settings } = this.#options
     this.#core = new Swim({ node, meta, settings, random, nowMs: clock.monotonicMs() })
-    this.#sessions = new GossipSessions(endpoint, {
+    this.#sessions = new GossipSessions(node, endpoint, {
       unreachable: (to, how) => this.#step({ kind: 'unreachable', to, how }),
       closed: closedNode => this.#step({ kind: 'connection_closed', node: closedNode }),
     })
@@ -79,9 +92,10 @@ export class GossipAgent {
     this.#step({ kind: 'join', seeds })
   }
 
-  /** The process noticed that nothing ran for `stalledMs`. */
+  /** The process noticed that nothing ran for `stalledMs`, up to now. The core sees a late step by itself: what it has seen is not told twice. */
   stalled(stalledMs: number): void {
-    this.#step({ kind: 'stalled', stalledMs })
+    const sinceStepMs = this.#options.clock.monotonicMs() - this.#steppedAtMs
+    if (sinceStepMs >= stalledMs) this.#step({ kind: 'stalled', stalledMs })
   }
 
   loadChanged(loadPercent: number): void {
@@ -90,24 +104,36 @@ export class GossipAgent {
 
   /** Says farewell; resolves when it is spread as far as it will be. */
   leave(): Promise<void> {
-    if (this.#core === undefined) return Promise.resolve()
-    return new Promise(resolve => {
+    if (this.#core === undefined || this.#stopped) return Promise.resolve()
+    this.#leaving ??= new Promise(resolve => {
       this.onEvent(event => {
         if (event.kind === 'farewell_said') resolve()
       })
       this.#step({ kind: 'leave' })
     })
+    return this.#leaving
   }
 
+  /** Gossips no more. What it believed last can still be asked for. */
   stop(): void {
+    this.#stopped = true
     this.#timer?.cancel()
     this.#sessions?.close()
-    this.#core = undefined
+  }
+
+  #receive(message: SwimMessage, from: NodeId, session: Session): void {
+    // A client is nobody's member, whatever it says.
+    if (session.peer.role === 'client' || this.#stopped) return
+    this.#received.add()
+    this.#sessions?.adopt(session)
+    this.#step({ kind: 'message', from, message })
   }
 
   #step(input: TimelessInput): void {
-    if (this.#core === undefined || this.#sessions === undefined) return
-    const { sends, events, wakeAtMs } = this.#core.step({ ...input, nowMs: this.#options.clock.monotonicMs() } as Input)
+    if (this.#core === undefined || this.#sessions === undefined || this.#stopped) return
+    const nowMs = this.#options.clock.monotonicMs()
+    this.#steppedAtMs = nowMs
+    const { sends, events, wakeAtMs } = this.#core.step({ ...input, nowMs } as Input)
     this.#setTimer(wakeAtMs)
     for (const send of sends) {
       this.#sent.add()
@@ -126,7 +152,7 @@ export class GossipAgent {
     this.#wakeAtMs = wakeAtMs
     this.#timer = undefined
     if (wakeAtMs === undefined) return
-    this.#timer = this.#options.clock.after(Math.max(0, wakeAtMs - this.#options.clock.monotonicMs()), () => {
+    this.#timer = this.#options.clock.after(Math.max(TICK_MS_MIN, wakeAtMs - this.#options.clock.monotonicMs()), () => {
       this.#timer = undefined
       this.#step({ kind: 'tick' })
     })
@@ -146,7 +172,7 @@ export class GossipAgent {
         'contradicted a claim about this node',
       )
     else if (event.kind === 'own_stall')
-      log.warn({ event: event.kind, stalledMs: Math.round(event.stalledMs) }, 'this node did not run for a while')
+      log.info({ event: event.kind, stalledMs: Math.round(event.stalledMs) }, 'gossip concludes nothing until it has looked again')
     else if (event.kind === 'joined') log.info({ event: event.kind, members: event.members }, 'joined the cluster')
     else if (event.kind === 'member_forgotten') log.info({ event: event.kind, member: event.node }, 'forgot a member')
     else if (event.kind === 'farewell_said') log.info({ event: event.kind }, 'said farewell')

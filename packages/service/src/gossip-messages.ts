@@ -3,6 +3,7 @@ import type { NodeId } from '@atoll/base'
 import {
   type Conversation,
   type gossipConversation,
+  gossipUnused,
   type HandlersOf,
   type MessageOf,
   type Session,
@@ -35,9 +36,15 @@ export function transmit(session: Session, { message, reliable }: Pick<Send, 'me
   }
 }
 
-/** Handlers that hand every gossip message to `receive`, with the session it came by. */
+/** Says that nothing more will be sent over `session`, so that its end is no news. */
+export function sayUnused(session: Session): void {
+  session.send(gossipUnused, {})
+}
+
+/** Handlers that hand every gossip message to `receive`, with the session it came by, and a peer’s last word to `unused`. */
 export function gossipHandlers(
   receive: (message: SwimMessage, from: NodeId, session: Session) => void,
+  unused: (session: Session) => void,
 ): HandlersOf<typeof gossipConversation> {
   const ping =
     (reliable: boolean) =>
@@ -56,5 +63,6 @@ export function gossipHandlers(
     swimNack: as('nack'),
     swimGossip: as('gossip'),
     swimSync: as('sync'),
+    gossipUnused: (_, session) => unused(session),
   } satisfies HandlersOf<Conversation<(typeof gossipConversation)['messages']>>
 }

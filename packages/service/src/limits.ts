@@ -1,12 +1,16 @@
 // Bounds of what every process does that are not for operators.
 import { assert } from '@atoll/base'
 
-/** Gossip connections kept open at once; the one unused longest is ended for a new one. */
+/** Gossip connections in use at once; the one unused longest is given up for a new one. */
 export const GOSSIP_SESSIONS_MAX = 512
+/** Connections given up that the peer has not ended yet; past this the oldest is ended without waiting for it. */
+export const GOSSIP_RETIRED_MAX = 64
 /** Messages that wait for one gossip connection to be made; older ones are dropped, as datagrams may be. */
 export const GOSSIP_WAITING_MAX = 32
 /** Gossip connections being made at once; a message that would need one more is dropped. */
 export const GOSSIP_CALLS_MAX = 128
+/** A tick comes at least this long after the step that asked for it, in milliseconds: a core that is behind catches up, and does not spin. */
+export const TICK_MS_MIN = 1
 /** Making a gossip connection and its hello take at most this long, in milliseconds. */
 export const GOSSIP_CALL_TIMEOUT_MS = 1_000
 /** How often a node looks whether it was stopped or starved, in milliseconds. */
@@ -15,6 +19,8 @@ export const STALL_LOOK_MS = 200
 export const LOAD_LOOK_MS = 5_000
 /** Share of the shutdown grace that the ordered part may take; the rest is for what ends it by force. */
 export const DRAIN_SHARE = 0.8
+/** Share of a probe interval after which helpers are asked; what remains of it is theirs. */
+export const ACK_SHARE = 0.4
 /** Ports tried when the wanted one is taken. */
 export const PORT_TRIES_MAX = 100
 /** Replacement ports come from this range: above the well-known, below every system's ephemeral ports. */

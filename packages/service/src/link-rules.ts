@@ -1,13 +1,18 @@
 // Link faults between their row on the wire, where zero means off, and the port's form, where absence does.
-import type { LinkFault, LinkRule } from '@atoll/base'
+import { isDnsLabel, type LinkFault, type LinkRule } from '@atoll/base'
 import { type LinkRuleRow, ProtocolError } from '@atoll/protocol'
 
 const PROBABILITIES = ['corruptProbability', 'lossProbability', 'duplicateProbability', 'reorderProbability'] as const
 
 /** The rule a row stands for. Throws `invalid_argument` naming what is out of bounds. */
 export function linkRuleOf(row: LinkRuleRow): LinkRule {
+  for (const end of [row.from, row.to]) {
+    if (end !== '*' && !isDnsLabel(end))
+      throw new ProtocolError('invalid_argument', `link ${row.from} → ${row.to}: want a node's name or *`)
+  }
   for (const name of PROBABILITIES) {
-    if (row[name] < 0 || row[name] > 1)
+    // Written so that NaN is out of bounds as well.
+    if (!(row[name] >= 0 && row[name] <= 1))
       throw new ProtocolError('invalid_argument', `link ${row.from} → ${row.to}: ${name} is ${row[name]}, want 0 to 1`)
   }
   const { from, to, ...values } = row

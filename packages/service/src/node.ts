@@ -15,12 +15,12 @@ import {
   type Random,
 } from '@atoll/base'
 import { adminConversation, FRAME_BYTES_MAX, gossipConversation, HandlerTable, type Identity, NativeEndpoint } from '@atoll/protocol'
-import { type Address, defaultSettings, type SwimEvent } from '@atoll/swim'
+import { type Address, defaultSettings, type SwimEvent, type SwimSettings } from '@atoll/swim'
 import { adminHandlers } from './admin.ts'
 import type { ClusterConfig } from './config-schema.ts'
 import { GossipAgent } from './gossip-agent.ts'
 import { Lifecycle } from './lifecycle.ts'
-import { DRAIN_SHARE } from './limits.ts'
+import { ACK_SHARE, DRAIN_SHARE } from './limits.ts'
 import { LoadWatch } from './load.ts'
 import { createLog, type LogLevel } from './logging.ts'
 import { Metrics } from './metrics.ts'
@@ -100,7 +100,7 @@ export async function startNode(
     random: ports.random,
     log,
     metrics,
-    settings: { ...defaultSettings, probeIntervalMs: config.gossip.probeIntervalMs, suspicionFloorMs: config.gossip.suspicionMsMin },
+    settings: gossipSettings(config),
   })
   const identity: Identity = {
     cluster: options.clusterId,
@@ -111,14 +111,16 @@ export async function startNode(
     frameBytesMax: FRAME_BYTES_MAX,
   }
   const context: NodeContext = { ports, config, identity, log, metrics, lifecycle, setLogLevel: setLevel }
-  const stalls = new StallDetector(clock, config.stallWarnMs, stalledMs => agent.stalled(stalledMs))
+  const stalls = new StallDetector(clock, config.stallWarnMs, stalledMs => {
+    log.warn({ event: 'stalled', stalledMs: Math.round(stalledMs) }, 'this node did not run for a while')
+    agent.stalled(stalledMs)
+  })
   const handlers = new HandlerTable()
     .serve(gossipConversation, agent.handlers)
     .serve(adminConversation, adminHandlers({ context, agent, stalls, links, startedMs }))
   serve(handlers, context)
 
   const endpoint = new NativeEndpoint(identity, handlers, { ...ports, log })
-  lifecycle.onStop('log', flush)
   lifecycle.onStop('connections', () => endpoint.close())
   const listener = await listenNative(at => endpoint.listen(at), options.native, ports.random)
   lifecycle.onStop('listener', () => listener.close())
@@ -143,8 +145,13 @@ export async function startNode(
     gossip: agent,
     join: seeds => agent.join(seeds),
     onMemberEvent: listen => agent.onEvent(listen),
-    stop: why => lifecycle.stop(why, config.shutdownGraceMs * DRAIN_SHARE),
+    stop: why => lifecycle.stop(why, config.shutdownGraceMs * DRAIN_SHARE).finally(flush),
   }
+}
+
+function gossipSettings({ gossip }: ClusterConfig): SwimSettings {
+  const { probeIntervalMs, suspicionMsMin } = gossip
+  return { ...defaultSettings, probeIntervalMs, ackTimeoutMs: Math.round(probeIntervalMs * ACK_SHARE), suspicionFloorMs: suspicionMsMin }
 }
 
 function boundEndpoint({ endpoint }: Listener, native: NativeAddress): BoundEndpoint {

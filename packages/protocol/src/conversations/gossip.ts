@@ -112,9 +112,16 @@ export const swimSync = oneWay({
   },
 })
 
+export const gossipUnused = oneWay({
+  key: 0x0209,
+  name: 'gossip_unused',
+  doc: 'The sender has no more use for this connection and sends nothing after this: the receiver ends it. It says nothing about either node.',
+  message: {},
+})
+
 export const gossipConversation = conversation({
   name: 'gossip',
   doc: 'Failure detection and membership, between all nodes.',
   keys: 0x02,
-  messages: { swimPing, swimPingReliable, swimAck, swimPingRequest, swimNack, swimGossip, swimSync, swimAckReliable },
+  messages: { swimPing, swimPingReliable, swimAck, swimPingRequest, swimNack, swimGossip, swimSync, swimAckReliable, gossipUnused },
 })

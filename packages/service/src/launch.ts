@@ -1,0 +1,108 @@
+// What a node process is told at its start: its command line and the files that names. Nothing is taken on trust, and
+// nothing is written before all of it was understood.
+import { clusterId, isDnsLabel, nodeId } from '@atoll/base'
+import { ConfigError, plannedNodes, resolvedConfig } from './config.ts'
+import type { NodeOptions } from './node.ts'
+
+/** The format of the state directory that this build reads and writes. */
+const STATE_FORMAT = 1
+const SECRET = /^[0-9a-f]{32,}$/i
+const PORT = /^\d{1,5}$/
+
+/** The process cannot start with what it was given; the message says what is wrong and where. */
+export class LaunchError extends Error {
+  override readonly name = 'LaunchError'
+}
+
+export interface LaunchFlags {
+  readonly node?: string | undefined
+  readonly state?: string | undefined
+  readonly config?: string | undefined
+  readonly 'native-port'?: string | undefined
+  readonly 'strict-ports'?: boolean | undefined
+}
+
+export interface Launch {
+  readonly options: NodeOptions
+  readonly logPath: string
+  /** Where the other nodes are, when nobody says better. */
+  readonly seeds: readonly { readonly host: string; readonly port: number }[]
+}
+
+/** Checks `flags` and the files they name. Throws a LaunchError. `readText` throws for a file that cannot be read. */
+export function readLaunch(role: string, flags: LaunchFlags, readText: (path: string) => string): Launch {
+  const { node, state, config: configPath } = flags
+  if (node === undefined || state === undefined || configPath === undefined)
+    throw new LaunchError('usage: --node NAME --state DIR --config FILE [--native-port N] [--strict-ports]')
+  const read = (path: string): string => readOrRefuse(path, readText)
+  const cluster = clusterOf(`${state}/cluster.json`, read)
+  const config = configOf(configPath, read)
+  const planned = plannedNodes(config)
+  const own = planned.find(({ name }) => name === node)
+  if (own === undefined || own.role !== role)
+    throw new LaunchError(`${node} is no ${role} of ${configPath}; it has ${planned.map(({ name }) => name).join(', ')}`)
+  return {
+    options: {
+      name: nodeId(node),
+      role,
+      clusterId: cluster,
+      secret: secretOf(`${state}/secret`, read),
+      config,
+      native: { host: own.host, port: portOf(flags['native-port']) ?? own.nativePort, strict: flags['strict-ports'] ?? false },
+    },
+    logPath: `${state}/logs/${node}.ndjson`,
+    seeds: planned.filter(({ name }) => name !== node).map(({ host, nativePort }) => ({ host, port: nativePort })),
+  }
+}
+
+function readOrRefuse(path: string, readText: (path: string) => string): string {
+  try {
+    return readText(path)
+  } catch (error) {
+    throw new LaunchError(`cannot read ${path}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+function portOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!PORT.test(text) || Number(text) > 65_535) throw new LaunchError(`--native-port: want 0 to 65535, got ${JSON.stringify(text)}`)
+  return Number(text)
+}
+
+function configOf(path: string, read: (path: string) => string): NodeOptions['config'] {
+  const text = read(path)
+  try {
+    return resolvedConfig(text, path)
+  } catch (error) {
+    if (error instanceof ConfigError) throw new LaunchError(error.message, { cause: error })
+    throw error
+  }
+}
+
+/** The cluster a state directory belongs to. One that a newer version wrote is left as it is. */
+function clusterOf(path: string, read: (path: string) => string): NodeOptions['clusterId'] {
+  const { format, clusterId: id } = objectIn(read(path), path)
+  if (typeof format === 'number' && format > STATE_FORMAT)
+    throw new LaunchError(`${path} was written by a newer version (format ${format}, this one knows ${STATE_FORMAT}); nothing was touched`)
+  if (format !== STATE_FORMAT || typeof id !== 'string' || !isDnsLabel(id))
+    throw new LaunchError(`${path} is damaged: want {"format":${STATE_FORMAT},"clusterId":"…"}`)
+  return clusterId(id)
+}
+
+function objectIn(text: string, path: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new LaunchError(`${path} is damaged: ${(error as Error).message}`, { cause: error })
+  }
+  if (typeof value !== 'object' || value === null) throw new LaunchError(`${path} is damaged: want an object`)
+  return value as Record<string, unknown>
+}
+
+function secretOf(path: string, read: (path: string) => string): Uint8Array {
+  const text = read(path).trim()
+  if (!SECRET.test(text) || text.length % 2 !== 0)
+    throw new LaunchError(`${path} does not hold a secret: want at least 32 hex digits, in pairs`)
+  return Uint8Array.from(text.match(/../g) ?? [], pair => Number.parseInt(pair, 16))
+}

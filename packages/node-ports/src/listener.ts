@@ -2,7 +2,7 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer, isIP, type Server, type Socket } from 'node:net'
 import type { Clock, Endpoint, Listener, ListenOptions, MonotonicMs } from '@atoll/base'
-import { formatEndpoint, NetError } from '@atoll/base'
+import { assert, formatEndpoint, NetError } from '@atoll/base'
 import { netError } from './net-errors.ts'
 import { type FaultContext, SocketConnection } from './socket-connection.ts'
 
@@ -39,7 +39,11 @@ function newServer(options: ListenOptions, clock: Clock, faults: FaultContext | 
   const server = createServer({ noDelay: true, allowHalfOpen: true })
   const report = rateLimited(clock, options.onAcceptError)
   server.maxConnections = connectionsMax
-  server.on('connection', (socket: Socket) => options.onConnection(new SocketConnection(socket, remoteName(socket), faults)))
+  server.on('connection', (socket: Socket) => {
+    const connection = new SocketConnection(socket, remoteName(socket), faults)
+    options.onConnection(connection)
+    assert(connection.owned, 'an accepted connection is opened or destroyed before onConnection returns')
+  })
   server.on('drop', () => {
     report(new NetError('descriptors_exhausted', `${connectionsMax} connections are open, the limit; closed one more`))
   })

@@ -47,6 +47,11 @@ export class SocketConnection implements Connection, FaultyConnection {
     })
   }
 
+  /** Somebody looks after it: it was opened, or destroyed. */
+  get owned(): boolean {
+    return this.#handlers !== undefined || this.#ended
+  }
+
   get unsentBytes(): number {
     return this.#socket.writableLength + (this.#egress?.heldBytes ?? 0)
   }

@@ -4,6 +4,7 @@ import type { CloseReason, Connection, ConnectionHandlers, DatagramFate, NodeId 
 import { assert, corrupted, drawDatagramFate, NetError } from '@atoll/base'
 import { type Ending, Pipe, type Wire } from './pipe.ts'
 import type { KernelResource, SimProcess } from './sim-process.ts'
+import { UnsentQueue } from './unsent-queue.ts'
 
 /** Like Node's own socket buffer: above this `write` answers false. */
 const HIGH_WATER_BYTES = 65_536
@@ -25,9 +26,7 @@ export class VirtualConnection implements Connection, KernelResource {
   #out: Pipe | undefined
   #in: Pipe | undefined
   #handlers: ConnectionHandlers | undefined
-  /** Written by the process, not yet taken by its kernel. */
-  #unsent: Uint8Array[] = []
-  #unsentBytes = 0
+  readonly #unsent = new UnsentQueue()
   #needDrain = false
   #readingPaused = false
   /** No more bytes are taken from the process. */
@@ -79,7 +78,7 @@ export class VirtualConnection implements Connection, KernelResource {
   }
 
   get unsentBytes(): number {
-    return this.#unsentBytes
+    return this.#unsent.bytes
   }
 
   open(handlers: ConnectionHandlers): void {
@@ -107,8 +106,7 @@ export class VirtualConnection implements Connection, KernelResource {
     if (bytes.length === 0) return !this.#needDrain
     // A copy, as the wire makes one: the writer may send the same buffer to others.
     this.#unsent.push(new Uint8Array(corrupted(bytes, fault, wire.random)))
-    this.#unsentBytes += bytes.length
-    const room = this.#unsentBytes < HIGH_WATER_BYTES
+    const room = this.#unsent.bytes < HIGH_WATER_BYTES
     if (this.#noticesResetByWriting) {
       this.#scheduleReading()
       return false
@@ -174,7 +172,7 @@ export class VirtualConnection implements Connection, KernelResource {
 
   wake(): void {
     this.#scheduleReading()
-    if (this.#unsentBytes > 0) this.#roomOpens()
+    if (this.#unsent.bytes > 0) this.#roomOpens()
   }
 
   resetByFault(): void {
@@ -194,15 +192,8 @@ export class VirtualConnection implements Connection, KernelResource {
   /** Moves to the kernel what fits there, the end of the stream last. */
   #transmit(): void {
     const out = this.#out as Pipe
-    while (this.#unsent.length > 0 && out.roomBytes > 0) {
-      const bytes = this.#unsent[0] as Uint8Array
-      const taken = bytes.subarray(0, out.roomBytes)
-      if (taken.length === bytes.length) this.#unsent.shift()
-      else this.#unsent[0] = bytes.subarray(taken.length)
-      this.#unsentBytes -= taken.length
-      out.send(taken)
-    }
-    if (this.#unsentBytes > 0) return
+    this.#unsent.moveTo(out)
+    if (this.#unsent.bytes > 0) return
     if (this.#ended && !this.#finishSent) {
       this.#finishSent = true
       out.sendEnding('finish')
@@ -211,9 +202,9 @@ export class VirtualConnection implements Connection, KernelResource {
   }
 
   #scheduleDrain(): void {
-    if (!this.#needDrain || this.#unsentBytes > 0) return
+    if (!this.#needDrain || this.#unsent.bytes > 0) return
     this.#options.wire.scheduler.schedule(0, 'drain', this.process, () => {
-      if (!this.#needDrain || this.#unsentBytes > 0 || this.#gone) return
+      if (!this.#needDrain || this.#unsent.bytes > 0 || this.#gone) return
       this.#needDrain = false
       this.#handlers?.onDrain()
     })
@@ -221,7 +212,7 @@ export class VirtualConnection implements Connection, KernelResource {
 
   /** The receiver read something; the sender's kernel hears of it a latency later, if it waits for that. */
   #roomOpens(): void {
-    if (this.#unsentBytes === 0 || this.#roomScheduled || this.#gone) return
+    if (this.#unsent.bytes === 0 || this.#roomScheduled || this.#gone) return
     this.#roomScheduled = true
     const { scheduler, settings } = this.#options.wire
     scheduler.schedule(settings.latencyMsMin, 'room', this.process, () => {
@@ -239,7 +230,7 @@ export class VirtualConnection implements Connection, KernelResource {
 
   /** A side that does not read learns of a reset all the same when bytes of its own cannot leave. */
   get #noticesResetByWriting(): boolean {
-    return this.#in?.ending === 'reset' && this.#unsentBytes > 0 && this.process.state === 'running'
+    return this.#in?.ending === 'reset' && this.#unsent.bytes > 0 && this.process.state === 'running'
   }
 
   /** A kernel that does not know the connection answers data with a reset. */
@@ -299,8 +290,7 @@ export class VirtualConnection implements Connection, KernelResource {
   #abandon(ending: Ending | undefined): void {
     this.#leave()
     this.#ended = true
-    this.#unsent = []
-    this.#unsentBytes = 0
+    this.#unsent.clear()
     this.#in?.discardUnread()
     if (ending === 'reset') this.#resetSent = true
     if (ending !== undefined && !(ending === 'finish' && this.#finishSent)) this.#out?.sendEnding(ending)

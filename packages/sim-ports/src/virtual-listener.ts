@@ -44,7 +44,7 @@ export class VirtualListener implements KernelResource {
       this.#connections++
       connection.onceGone(() => this.#connections--)
       this.#options.onConnection(connection)
-      assert(connection.opened, 'an accepted connection is opened before onConnection returns')
+      assert(connection.opened || connection.gone, 'an accepted connection is opened or destroyed before onConnection returns')
     })
   }
 

@@ -130,3 +130,73 @@ it('a peer that is killed while the link is cut is noticed when it heals', async
   other.destroy()
   await listener.close()
 })
+
+/** A plain server that notes what it sees of its one client, and a way to know that it would have seen more. */
+async function plainServer() {
+  const seen: string[] = []
+  const server = createServer({ allowHalfOpen: true }, socket => {
+    socket.on('data', bytes => socket.write(bytes))
+    if (seen.length > 0) return
+    seen.push('connected')
+    socket.on('error', () => seen.push('error'))
+    socket.on('end', () => seen.push('end'))
+    socket.on('close', () => seen.push('close'))
+  })
+  await new Promise<void>(resolve => void server.listen(0, '127.0.0.1', resolve))
+  const at = { host: '127.0.0.1', port: (server.address() as { port: number }).port }
+  const roundTrip = async (): Promise<void> => {
+    const socket = connect(at)
+    socket.write('?')
+    await new Promise(resolve => void socket.once('data', resolve))
+    socket.destroy()
+  }
+  return { at, seen, roundTrip, close: () => server.close() }
+}
+
+it.each(['end', 'destroy'] as const)('the sending side alone hides its %s behind a cut, until that heals', async how => {
+  const { at, seen, roundTrip, close } = await plainServer()
+  const { net, links } = node(A)
+  const connection = await net.connect(at, { timeoutMs: 1_000, peer: B })
+  connection.open(quiet)
+  links?.replaceRules([{ from: A, to: B, fault: { cut: true } }])
+  connection[how]()
+  await roundTrip()
+  await roundTrip()
+  expect(seen).toEqual(['connected'])
+  links?.replaceRules([])
+  while (seen.length === 1) await roundTrip()
+  expect(seen[1]).toBe('end')
+  connection.destroy()
+  close()
+})
+
+it('a cut that comes while an attempt is under way hides even its refusal', async () => {
+  const { roundTrip, close } = await plainServer()
+  const { net, links } = node(A)
+  const closed = await net.listen(AT, { onConnection: connection => connection.destroy() })
+  await closed.close()
+  const outcomes: string[] = []
+  const attempt = codeOf(net.connect(closed.endpoint, { timeoutMs: 10_000, peer: B })).then(code => outcomes.push(code))
+  links?.replaceRules([{ from: B, to: A, fault: { cut: true } }])
+  await roundTrip()
+  await roundTrip()
+  expect(outcomes).toEqual([])
+  links?.replaceRules([])
+  await attempt
+  expect(outcomes).toEqual(['refused'])
+  close()
+})
+
+it('a change of other rules does not shorten the delay of a handshake', async () => {
+  const { at, close } = await plainServer()
+  const { net, links } = node(A)
+  const delay = { from: A, to: B, fault: { delayMs: 30 } }
+  links?.replaceRules([delay])
+  const startMs = performance.now()
+  const attempt = net.connect(at, { timeoutMs: 10_000, peer: B })
+  links?.replaceRules([delay, { from: A, to: nodeId('c'), fault: { cut: true } }])
+  const connection = await attempt
+  expect(performance.now() - startMs).toBeGreaterThanOrEqual(30)
+  connection.destroy()
+  close()
+})

@@ -76,7 +76,6 @@ export const emptyNames: readonly string[] = ['utils', 'util', 'helpers', 'helpe
 export const bundles: Readonly<Record<string, string>> = {
   cli: 'packages/cli/src/main.ts',
   supervisor: 'packages/supervisor/src/main.ts',
-  reaper: 'packages/supervisor/src/reaper.ts',
   coordinator: 'packages/coordinator/src/main.ts',
 }
 

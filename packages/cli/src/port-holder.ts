@@ -1,6 +1,7 @@
 // Who listens on a port. Linux tells it in /proc, for our own processes and, as root, for all; elsewhere lsof does.
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { basename } from 'node:path'
 
 export interface PortHolder {
   readonly pid: number
@@ -32,7 +33,14 @@ function fromProc(port: number): PortHolder | undefined {
   const pid = readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
     .find(name => openFiles(name).some(file => inodes.includes(file)))
-  return pid === undefined ? undefined : { pid: Number(pid), command: linesOf(`/proc/${pid}/comm`)[0] ?? '?' }
+  return pid === undefined ? undefined : { pid: Number(pid), command: nameOf(pid) }
+}
+
+/** Program and, for an interpreter, script: the kernel's own name of a Node process is that of its main thread. */
+function nameOf(pid: string): string {
+  const [program = '?', ...args] = (linesOf(`/proc/${pid}/cmdline`)[0] ?? '').split('\0')
+  const script = args.find(arg => arg !== '' && !arg.startsWith('-'))
+  return [program, ...(script === undefined ? [] : [script])].map(path => basename(path)).join(' ')
 }
 
 function openFiles(pid: string): string[] {

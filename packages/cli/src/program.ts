@@ -1,12 +1,19 @@
 // Every command with its words and options. The code behind one is loaded when it runs, so that a short command starts fast.
 import { Command, Help, Option } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
+import type { ShowConfigOptions } from './commands/config.ts'
+import type { DoctorOptions } from './commands/doctor.ts'
 import type { DownOptions } from './commands/down.ts'
+import type { EnvOptions } from './commands/env.ts'
+import type { PartitionOptions } from './commands/links.ts'
 import type { LogsOptions } from './commands/logs.ts'
+import type { LsOptions } from './commands/ls.ts'
+import type { NodeRunOptions } from './commands/node-run.ts'
 import type { NodesOptions, Verb } from './commands/processes.ts'
 import type { PsOptions, StatusOptions } from './commands/status.ts'
 import { topHelp } from './help.ts'
 import { Output, type OutputOptions } from './output.ts'
+import type { TargetOptions } from './target.ts'
 import type { UpOptions } from './up-run.ts'
 
 /** The program. `onDone` gets the exit code of the command that ran. */
@@ -83,5 +90,47 @@ export function buildProgram(onDone: (exitCode: number) => void): Command {
   onNodes('pause', 'stop nodes where they stand (SIGSTOP)')
   onNodes('resume', 'let paused nodes go on')
   onNodes('restart', 'stop nodes in order and start them again; starts dead ones, too')
+
+  command('partition <group...>', 'cut the links between groups of nodes (A,B C,D); one group is cut from all others')
+    .option('--one-way', 'only from the first group to the second')
+    .action(
+      withArguments<PartitionOptions>(async (groups, options, output) =>
+        (await import('./commands/links.ts')).partition(groups, options, output),
+      ),
+    )
+  command('heal', 'undo every fault on the links').action(
+    plain<TargetOptions>(async (options, output) => (await import('./commands/links.ts')).heal(options, output)),
+  )
+  command('env', 'the addresses of the cluster as environment variables')
+    .option('--export', 'as commands for a shell: eval "$(cluster env --export)"')
+    .option('--json', 'as JSON')
+    .action(plain<EnvOptions>(async (options, output) => (await import('./commands/env.ts')).env(options, output)))
+  command('exec <command...>', 'run a program with those variables set')
+    .usage('[options] -- <command> [arguments]')
+    .passThroughOptions()
+    .action(withArguments<TargetOptions>(async (words, options) => (await import('./commands/env.ts')).exec(words, options)))
+  command('ls', 'every cluster of this configuration')
+    .option('-q, --quiet', 'names only')
+    .option('--json', 'as JSON')
+    .action(plain<LsOptions>(async (options, output) => (await import('./commands/ls.ts')).ls(options, output)))
+  command('config', 'the configuration, and where each value of it is from')
+    .option('--port-offset <n>', 'add this to every port (or ATOLL_PORT_OFFSET)')
+    .option('--json', 'as JSON')
+    .action(plain<ShowConfigOptions>(async (options, output) => (await import('./commands/config.ts')).config(options, output)))
+  command('doctor', 'whether this machine is fit, and what earlier sessions left behind')
+    .option('--fix', 'clean up what was left behind')
+    .option('--report <file>', 'write everything that helps to find a bug, without secrets')
+    .option('--json', 'as JSON')
+    .action(plain<DoctorOptions>(async (options, output) => (await import('./commands/doctor.ts')).doctor(options, output)))
+  const node = program.command('node').description('a single node').exitOverride()
+  command('run <name>', 'run exactly one node of the configuration, in the foreground', node)
+    .option('--state <directory>', 'its state directory; secret and cluster.json are made there, or copied from another machine')
+    .option('--join <address...>', 'where to find the others; by default where the configuration says')
+    .option('--native-port <port>', 'its native port; by default what the configuration says')
+    .option('--strict-ports', 'fail when that port is taken')
+    .option('--port-offset <n>', 'add this to every port of the configuration (or ATOLL_PORT_OFFSET)')
+    .action(async (name: string, options: NodeRunOptions & OutputOptions) =>
+      onDone(await (await import('./commands/node-run.ts')).nodeRun(name, options, new Output(options))),
+    )
   return program
 }

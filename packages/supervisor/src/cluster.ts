@@ -1,9 +1,9 @@
 // The processes of one cluster on this machine: started together, watched, and each one handled by itself after that.
-import { join } from 'node:path'
 import type { Logger } from '@atoll/base'
 import { type LinkRuleRow, nodeSetLinks, nodeStatus, ProtocolError, type SupervisedNode } from '@atoll/protocol'
 import type { StartRequest } from './launch-messages.ts'
 import { expandRules } from './link-table.ts'
+import { nodeArguments, processEnvironment } from './node-command.ts'
 import { NodeProcess } from './node-process.ts'
 import type { NodeSessions } from './node-sessions.ts'
 import { type ProcessList, TOKEN_VARIABLE } from './process-list.ts'
@@ -22,8 +22,6 @@ const READY_LOOK_MS = 20
 const SEEDS_LATEST_MS = 3_000
 /** CPU use is measured over at least this long, in milliseconds. */
 const CPU_LOOK_MS = 500
-/** V8 keeps less garbage around; measured on an idle coordinator. */
-const NODE_FLAGS = ['--max-semi-space-size=4']
 
 export interface ClusterParts {
   readonly request: StartRequest
@@ -39,7 +37,7 @@ interface CpuSample {
   readonly pid: number
   readonly cpuMs: number
   readonly atMs: number
-  readonly percent: number
+  readonly percent: number | undefined
 }
 
 export class Cluster {
@@ -155,14 +153,13 @@ export class Cluster {
 
   #build(plan: StartRequest['plan'][number]): NodeProcess {
     const { request, paths, sessions, reaper, processes, log } = this.#parts
-    const program = join(request.programs, `${plan.role}.mjs`)
+    const place = { programs: request.programs, role: plan.role, name: plan.name, state: paths.directory, config: paths.config }
     const command = {
-      args: [...NODE_FLAGS, program, '--node', plan.name, '--state', paths.directory, '--config', paths.config],
-      strictPorts: request.strictPorts,
+      arguments: (port: number) => nodeArguments({ ...place, port, strictPorts: request.strictPorts }),
       stderrPath: stderrFile(paths, plan.name),
     }
     return new NodeProcess(plan, command, {
-      starting: () => nodeEnvironment(processes.announce(plan.name)),
+      starting: () => ({ ...processEnvironment(), [TOKEN_VARIABLE]: processes.announce(plan.name) }),
       started: (_node, pid) => {
         const identity = processes.started(plan.name, pid)
         if (identity !== undefined) reaper.hold(identity)
@@ -273,20 +270,14 @@ export class Cluster {
     }
   }
 
-  /** Since the last look at least CPU_LOOK_MS ago; since its start at the first. */
-  #cpuPercent(name: string, { pid, cpuMs, uptimeMs }: { pid: number; cpuMs: number; uptimeMs: number }): number {
+  /** Since a look at least CPU_LOOK_MS ago, since its start at the first; undefined while that is too short to say. */
+  #cpuPercent(name: string, { pid, cpuMs, uptimeMs }: { pid: number; cpuMs: number; uptimeMs: number }): number | undefined {
     const nowMs = performance.now()
     const last = this.#cpu.get(name)
-    if (last?.pid === pid && nowMs - last.atMs < CPU_LOOK_MS) return last.percent
-    const before = last?.pid === pid ? last : { cpuMs: 0, atMs: nowMs - uptimeMs }
-    const percent = Math.max(0, (100 * (cpuMs - before.cpuMs)) / Math.max(1, nowMs - before.atMs))
+    const before = last?.pid === pid ? last : { pid, cpuMs: 0, atMs: nowMs - uptimeMs, percent: undefined }
+    if (nowMs - before.atMs < CPU_LOOK_MS) return before.percent
+    const percent = Math.max(0, (100 * (cpuMs - before.cpuMs)) / (nowMs - before.atMs))
     this.#cpu.set(name, { pid, cpuMs, atMs: nowMs, percent })
     return percent
   }
-}
-
-/** The environment of a node: ours, without what would make every Node process listen on one debugging port. */
-function nodeEnvironment(token: string): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _, ...env } = process.env
-  return { ...env, [TOKEN_VARIABLE]: token }
 }

@@ -4,9 +4,11 @@ export { lockHolder } from './cluster-lock.ts'
 export { ControlClient, findSupervisor, type SupervisorRecord } from './control-client.ts'
 export { LaunchError, LaunchedSupervisor, launchSupervisor } from './launch.ts'
 export type { RefusalReason, StartRequest } from './launch-messages.ts'
+export { nodeArguments, processEnvironment } from './node-command.ts'
 export { killLeftovers, leftovers } from './process-list.ts'
 export { identify, isRunning, type ProcessIdentity, until } from './processes.ts'
 export { RememberedPorts } from './remembered-ports.ts'
+export { replaceFile } from './replace-file.ts'
 export {
   clusterNames,
   establish,

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FromSupervisor, RefusalReason, StartRequest, ToSupervisor } from './launch-messages.ts'
+import { processEnvironment } from './node-command.ts'
 import { readIdentity, StateError, type StatePaths, statePaths, stderrFile } from './state-directory.ts'
 
 /** The supervisor did not start; `reason` says what kind of trouble. */
@@ -60,12 +61,11 @@ export async function launchSupervisor(request: Omit<StartRequest, 'kind'>): Pro
   refuseNewerFormat(paths)
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 })
   const output = openSync(stderrFile(paths, 'supervisor'), 'a', 0o600)
-  const { NODE_OPTIONS: _, ...env } = process.env
   const child = spawn(process.execPath, [...SUPERVISOR_FLAGS, join(request.programs, 'supervisor.mjs')], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', output, output, 'ipc'],
-    env,
+    env: processEnvironment(),
   })
   closeSync(output)
   child.send({ kind: 'start', ...request } satisfies ToSupervisor, () => {})

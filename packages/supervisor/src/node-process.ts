@@ -11,9 +11,8 @@ export type NodeState = SupervisedNode['state']
 
 /** How a node's process is started. */
 export interface NodeCommand {
-  /** Arguments of Node: flags, the role's bundle, its options; the port is added to them. */
-  readonly args: readonly string[]
-  readonly strictPorts: boolean
+  /** Arguments of Node for a process that tries `port` first. */
+  readonly arguments: (port: number) => readonly string[]
   /** Where its standard output and error go; the file of the process before is kept beside it. */
   readonly stderrPath: string
 }
@@ -93,7 +92,7 @@ export class NodeProcess {
     this.#exit = undefined
     this.#state = 'starting'
     this.#startedAtMs = Date.now()
-    const args = [...this.#command.args, '--native-port', String(port), ...(this.#command.strictPorts ? ['--strict-ports'] : [])]
+    const args = this.#command.arguments(port)
     const env = this.#events.starting(this)
     const output = openOutput(this.#command.stderrPath)
     // A group of its own, so that a signal reaches everything it starts and nothing of ours.

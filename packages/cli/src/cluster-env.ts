@@ -1,0 +1,18 @@
+// The addresses of a cluster as environment variables: what `cluster env` prints and `cluster exec` sets.
+import type { SupervisedNode } from '@atoll/protocol'
+import { addressOf } from './status-view.ts'
+import type { Target } from './target.ts'
+
+/** Addresses of all nodes, those that are down at the moment included: a client must find them when they are back. */
+export function clusterEnv(target: Target, nodes: readonly SupervisedNode[]): Record<string, string> {
+  const native = (role: string): string =>
+    nodes
+      .filter(node => node.role === role)
+      .flatMap(node => node.endpoints.filter(({ protocol }) => protocol === 'native').map(addressOf))
+      .join(',')
+  return {
+    COORDINATORS: native('coordinator'),
+    // The state directory: whoever can read it finds the cluster and its secret.
+    ATOLL_TARGET: target.paths.directory,
+  }
+}

@@ -1,0 +1,32 @@
+// How a node's process is started, by the supervisor or by hand.
+import { join } from 'node:path'
+
+/** A young generation this small keeps an idle node's garbage from counting as resident memory. */
+const NODE_FLAGS = ['--max-semi-space-size=4']
+
+export interface NodePlace {
+  /** The directory with one program per role. */
+  readonly programs: string
+  readonly role: string
+  readonly name: string
+  /** The cluster’s state directory. */
+  readonly state: string
+  /** Its resolved configuration. */
+  readonly config: string
+  /** The port to try first. */
+  readonly port: number
+  /** Fail when that port is taken. */
+  readonly strictPorts: boolean
+}
+
+/** The arguments of Node for one node's process. */
+export function nodeArguments({ programs, role, name, state, config, port, strictPorts }: NodePlace): string[] {
+  const place = ['--node', name, '--state', state, '--config', config, '--native-port', String(port)]
+  return [...NODE_FLAGS, join(programs, `${role}.mjs`), ...place, ...(strictPorts ? ['--strict-ports'] : [])]
+}
+
+/** The environment of a process of ours, without what would make every Node process listen on one debugging port. */
+export function processEnvironment(): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS: _, ...env } = process.env
+  return env
+}

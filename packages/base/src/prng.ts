@@ -54,7 +54,7 @@ export class SeededRandom implements Random {
 
   below(bound: number): number {
     assert(Number.isSafeInteger(bound) && bound > 0 && bound <= TWO_32, 'bound of a random integer is 1 to 2^32')
-    // Lemire's rejection: without it the low values of an awkward bound come up more often.
+    // Rejection sampling: without it the low values of an awkward bound come up more often.
     const limit = TWO_32 - (TWO_32 % bound)
     for (;;) {
       const value = this.u32()

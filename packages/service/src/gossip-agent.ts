@@ -40,8 +40,6 @@ export class GossipAgent {
   #sessions: GossipSessions | undefined
   #timer: Timer | undefined
   #wakeAtMs: number | undefined
-  /** When the core was last stepped, in monotonic milliseconds. */
-  #steppedAtMs = 0
   #leaving: Promise<void> | undefined
   #stopped = false
 
@@ -92,10 +90,9 @@ export class GossipAgent {
     this.#step({ kind: 'join', seeds })
   }
 
-  /** The process noticed that nothing ran for `stalledMs`, up to now. The core sees a late step by itself: what it has seen is not told twice. */
+  /** The process noticed that nothing ran for `stalledMs`, up to now. The core may have noticed too, and counts it once. */
   stalled(stalledMs: number): void {
-    const sinceStepMs = this.#options.clock.monotonicMs() - this.#steppedAtMs
-    if (sinceStepMs >= stalledMs) this.#step({ kind: 'stalled', stalledMs })
+    this.#step({ kind: 'stalled', stalledMs })
   }
 
   loadChanged(loadPercent: number): void {
@@ -131,9 +128,7 @@ export class GossipAgent {
 
   #step(input: TimelessInput): void {
     if (this.#core === undefined || this.#sessions === undefined || this.#stopped) return
-    const nowMs = this.#options.clock.monotonicMs()
-    this.#steppedAtMs = nowMs
-    const { sends, events, wakeAtMs } = this.#core.step({ ...input, nowMs } as Input)
+    const { sends, events, wakeAtMs } = this.#core.step({ ...input, nowMs: this.#options.clock.monotonicMs() } as Input)
     this.#setTimer(wakeAtMs)
     for (const send of sends) {
       this.#sent.add()

@@ -52,8 +52,8 @@ export class Metrics {
   text(): string {
     const lines: string[] = []
     for (const { name, kind, doc, samples } of this.#metrics.values()) {
-      lines.push(`# HELP ${name} ${doc}`, `# TYPE ${name} ${kind}`)
-      for (const { labels, value } of samples()) lines.push(`${name}${labelText(labels)} ${value}`)
+      lines.push(`# HELP ${name} ${escaped(doc)}`, `# TYPE ${name} ${kind}`)
+      for (const { labels, value } of samples()) lines.push(`${name}${labelText(labels)} ${numberText(value)}`)
     }
     return `${lines.join('\n')}\n`
   }
@@ -66,8 +66,15 @@ export class Metrics {
 }
 
 function labelText(labels: Labels): string {
-  const pairs = Object.entries(labels).map(
-    ([key, value]) => `${key}="${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`,
-  )
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}="${escaped(value).replaceAll('"', '\\"')}"`)
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+}
+
+function numberText(value: number): string {
+  if (Math.abs(value) === Number.POSITIVE_INFINITY) return value > 0 ? '+Inf' : '-Inf'
+  return String(value)
 }

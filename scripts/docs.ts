@@ -11,7 +11,10 @@ interface Page {
 }
 
 /** Modules are given by their path from the root: the root itself depends on no package of the workspace. */
-const pages: readonly Page[] = []
+const pages: readonly Page[] = [
+  { file: 'docs/protocol.md', module: 'packages/protocol/src/index.ts', export: 'protocolPage' },
+  { file: 'docs/config.md', module: 'packages/service/src/index.ts', export: 'configPage' },
+]
 
 async function textOf(root: string, page: Page): Promise<string> {
   const module: Record<string, unknown> = await import(join(root, page.module))

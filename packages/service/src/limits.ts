@@ -13,6 +13,8 @@ export const GOSSIP_CALLS_MAX = 128
 export const TICK_MS_MIN = 1
 /** Making a gossip connection and its hello take at most this long, in milliseconds. */
 export const GOSSIP_CALL_TIMEOUT_MS = 1_000
+/** That a peer turns this node away is logged at most this often for the same reason, in milliseconds. */
+export const TURNED_AWAY_LOG_INTERVAL_MS = 60_000
 /** How often a node looks whether it was stopped or starved, in milliseconds. */
 export const STALL_LOOK_MS = 200
 /** How often a node tells the others how busy it is, at most, in milliseconds. */

@@ -48,6 +48,7 @@ export class Reaper {
   readonly #held = new Map<number, ProcessIdentity>()
   #child: ChildProcess | undefined
   #replacements = 0
+  #closing = false
 
   /** `label` is what `ps` shows; `onStarted` hears the pid of each reaper. */
   constructor(label: string, onStarted: (pid: number) => void) {
@@ -56,6 +57,7 @@ export class Reaper {
     this.#start()
   }
 
+  /** The process that reaps now. */
   get pid(): number | undefined {
     return this.#child?.pid
   }
@@ -67,6 +69,12 @@ export class Reaper {
 
   forget(pid: number): void {
     if (this.#held.delete(pid)) this.#tell(`- ${pid}\n`)
+  }
+
+  /** Closes the pipe: what is still held is killed now. */
+  close(): void {
+    this.#closing = true
+    this.#child?.stdin?.end()
   }
 
   #start(): void {
@@ -84,6 +92,7 @@ export class Reaper {
 
   #replace(why: string): void {
     this.#child = undefined
+    if (this.#closing) return
     if (this.#replacements++ < REPLACEMENTS_MAX) this.#start()
     else throw new Error(`no reaper can be kept running: ${why}`)
   }

@@ -21,6 +21,8 @@ export const STALL_LOOK_MS = 200
 export const LOAD_LOOK_MS = 5_000
 /** Share of the shutdown grace that the ordered part may take; the rest is for what ends it by force. */
 export const DRAIN_SHARE = 0.8
+/** Metrics and resource use in an admin answer may be this old, in milliseconds: a peer that asks without end shall not keep gossip from running. */
+export const ANSWER_KEPT_MS = 100
 /** Share of a probe interval after which helpers are asked; what remains of it is theirs. */
 export const ACK_SHARE = 0.4
 /** Ports tried when the wanted one is taken. */

@@ -16,7 +16,7 @@ export interface SwimSettings {
   /** Between two rounds of gossip while there is something to say. */
   readonly gossipIntervalMs: number
   readonly gossipFanout: number
-  /** A member repeats one update this many times ceil(log10(members + 1)) (memberlist's RetransmitMult). */
+  /** A member repeats one update this many times ceil(log10(members + 1)), at least 2 (memberlist's RetransmitMult). */
   readonly retransmitMult: number
   /** Between two full exchanges with a random member, up to 32 members; grows with log2 beyond. */
   readonly syncIntervalMs: number

@@ -98,6 +98,25 @@ describe('faults', () => {
     await cluster.until(({ ready }) => ready, true)
   })
 
+  it('notices a pause and its end that somebody else brought about', async () => {
+    const { pid } = await cluster.node('coordinator-2')
+    process.kill(pid!, 'SIGSTOP')
+    await cluster.until(({ nodes }) => nodes.map(({ state }) => state), ['running', 'paused', 'running'])
+    process.kill(pid!, 'SIGCONT')
+    await cluster.until(({ ready }) => ready, true)
+  })
+
+  it('says which supervisor does not answer, and what ends it', async () => {
+    const { pid } = (await cluster.status()).supervisor!
+    process.kill(pid, 'SIGSTOP')
+    const { code, stderr } = await cluster.run('ps')
+    process.kill(pid, 'SIGCONT')
+    expect(code).toBe(1)
+    expect(stderr).toContain(`(pid ${pid}) does not answer`)
+    expect(stderr).toContain(`kill -9 ${pid}`)
+    await cluster.until(({ ready }) => ready, true)
+  })
+
   it('stops a cluster with a paused and a dead node', async () => {
     const before = await cluster.processes()
     await cluster.ok('pause', 'coordinator-1')

@@ -105,7 +105,7 @@ export class Cluster {
       await node.stop(this.#parts.request.shutdownGraceMs)
       // Two restarts of one node at the same time: the first to get here starts it for both.
       if (!node.hasProcess) this.#startNode(node)
-      await node.whenRunning()
+      await node.whenRunning(Math.max(1, deadlineMs - performance.now()))
       await this.#parts.sessions.ask(node, nodeStatus, {}, Math.max(1, deadlineMs - performance.now()))
     })
   }
@@ -243,6 +243,7 @@ export class Cluster {
   }
 
   async #describe(node: NodeProcess, probe: boolean): Promise<SupervisedNode> {
+    if (node.state === 'paused') node.observe()
     const known = {
       name: node.plan.name,
       role: node.plan.role,
@@ -266,6 +267,7 @@ export class Cluster {
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
+      node.observe()
       return { ...known, state: node.state, ...silent }
     }
   }

@@ -110,6 +110,7 @@ export class TestCluster {
   readonly name: string
   readonly ports: readonly number[]
   readonly #programs: string
+  readonly #started: ChildProcess[] = []
 
   private constructor(directory: string, ports: readonly number[], programs: string) {
     this.directory = directory
@@ -144,13 +145,13 @@ export class TestCluster {
 
   /** Starts the command without waiting for it. */
   start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-    return new Running(
-      spawn(process.execPath, [join(this.#programs, 'cli.mjs'), ...args], {
-        cwd: this.directory,
-        env: cleanEnvironment({ ATOLL_NAME: this.name, ...env }),
-        stdio: ['ignore', 'pipe', 'pipe'],
-      }),
-    )
+    const child = spawn(process.execPath, [join(this.#programs, 'cli.mjs'), ...args], {
+      cwd: this.directory,
+      env: cleanEnvironment({ ATOLL_NAME: this.name, ...env }),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#started.push(child)
+    return new Running(child)
   }
 
   /** Runs the command to its end. */
@@ -198,8 +199,9 @@ export class TestCluster {
     return pid === undefined ? undefined : { pid }
   }
 
-  /** Stops and deletes everything. */
+  /** Stops and deletes everything, whatever a failed test left running. */
   async remove(): Promise<void> {
+    for (const child of this.#started) child.kill('SIGKILL')
     await this.run('down', '--volumes')
     rmSync(this.directory, { recursive: true, force: true })
   }

@@ -1,4 +1,5 @@
 // The life of a cluster through the command line: up and down, ports, data, names, configuration, and what is said.
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -245,6 +246,19 @@ describe('usage', () => {
     expect(stderr).toContain('gossip.probeIntervalMs')
     expect(stderr).toContain('"bogus"')
     expect((await cluster.run('up', '--config', 'nowhere.json')).code).toBe(8)
+  })
+
+  it('completes commands and options in a shell', async () => {
+    await using cluster = await TestCluster.create({ count: 1 })
+    const script = await cluster.ok('completion', 'bash')
+    const complete = (line: string): string[] => {
+      const probe = `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _cluster; echo "\${COMPREPLY[*]}"`
+      return execFileSync('bash', ['-c', probe], { encoding: 'utf8' }).trim().split(' ').toSorted()
+    }
+    expect(complete('cluster re')).toEqual(['restart', 'resume'])
+    expect(complete('cluster up --st')).toEqual(['--strict-ports'])
+    expect(await cluster.ok('completion', 'fish')).toContain('-n __fish_use_subcommand -a kill')
+    expect((await cluster.run('completion', 'tcsh')).code).toBe(2)
   })
 
   it('explains itself on one screen, exit codes included', async () => {

@@ -97,6 +97,19 @@ ${bound}`)
     await allGone(processes, 0)
   })
 
+  it('command line killed during an ordered stop: what is left goes at once, not after its grace', async () => {
+    cluster.configure({ shutdownGraceMs: 60_000 })
+    coordinatorThat(`process.on('SIGTERM', () => {})\n${bound.replace("process.on('disconnect', () => process.exit(0))", '')}`)
+    const up = cluster.start(['up', '--no-wait'])
+    await up.says(/is starting/)
+    await cluster.until(({ nodes }) => nodes.map(({ state }) => state), ['running', 'running'])
+    const processes = await cluster.processes()
+    up.signal('SIGINT')
+    await cluster.until(({ nodes }) => nodes.map(({ state }) => state), ['stopping', 'stopping'])
+    up.signal('SIGKILL')
+    await allGone(processes)
+  })
+
   it('cannot run a program that is not there', async () => {
     rmSync(join(programs, 'coordinator.mjs'))
     const { code, stderr } = await cluster.run('up', '-d')

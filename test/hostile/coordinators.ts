@@ -4,6 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { type ClusterId, type Connection, clusterId, type Incarnation, type Net, nodeId, silentLogger } from '@atoll/base'
 import { createClock, createCompute, createNet, systemRandom } from '@atoll/node-ports'
 import { FRAME_BYTES_MAX, HandlerTable, NativeEndpoint, nodeStatus, type ResponseOf, type Session } from '@atoll/protocol'
@@ -229,4 +230,40 @@ export async function logged(node: NodeProcess, since: number, holds: (line: Log
     return found !== undefined
   })
   return found as LogLine
+}
+
+/** Whether this machine kept processes waiting so long that a suspicion says nothing about ours: measured on this one. */
+export class Starvation {
+  readonly #delay = monitorEventLoopDelay({ resolution: 5 })
+
+  constructor() {
+    this.#delay.enable()
+  }
+
+  /** Longest time this process did not run, in milliseconds. */
+  get worstMs(): number {
+    return this.#delay.max / 1e6
+  }
+}
+
+/** Silence of this length makes a probe fail, in milliseconds; a machine that gives a process no time for so long may cause it. */
+const STARVED_MS = 100
+
+/** All live, all know that, and nobody was suspected, unless the machine itself gave processes no time. Never was one called dead. */
+export async function expectUndisturbed(nodes: readonly NodeProcess[], starvation: Starvation): Promise<void> {
+  const bad = starvation.worstMs < STARVED_MS ? /member_suspect|member_dead|refuted_self|crashed/ : /member_dead|crashed/
+  for (const node of nodes) {
+    const { members } = await node.status()
+    const wrong = [
+      ...(node.alive ? [] : ['it ended']),
+      ...members.filter(({ state }) => state !== 'alive').map(member => `it believes ${member.node} ${member.state}`),
+      ...node
+        .log()
+        .filter(({ event }) => bad.test(event))
+        .map(line => JSON.stringify(line)),
+      ...(node.stderr === '' ? [] : [node.stderr]),
+    ]
+    if (wrong.length > 0)
+      throw new Error(`${node.name} (this process once waited ${starvation.worstMs.toFixed(0)} ms):\n${wrong.join('\n')}`)
+  }
 }

@@ -2,7 +2,7 @@
 // they are gone.
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type LogLine, type NodeProcess, StateDirectory } from './coordinators.ts'
+import { expectUndisturbed, type LogLine, type NodeProcess, Starvation, StateDirectory } from './coordinators.ts'
 import { RawPeer } from './raw-peer.ts'
 
 const MiB = 1024 ** 2
@@ -13,6 +13,8 @@ const SLICE = 200
 const directory = new StateDirectory()
 let nodes: readonly NodeProcess[]
 let target: NodeProcess
+
+const starvation = new Starvation()
 
 beforeAll(async () => {
   nodes = await directory.cluster(3)
@@ -74,10 +76,6 @@ describe('a flood of idle connections', () => {
     expect(reasons).toContain('connection_refused unauthenticated_connections_max')
     expect(reasons).toContain('connection_refused hello_timed_out')
     expect(said.length).toBeLessThan(80)
-    for (const node of nodes) {
-      expect(node.alive).toBe(true)
-      expect((await node.status()).members.map(({ state }) => state)).toEqual(['alive', 'alive', 'alive'])
-      expect(node.log().filter(({ event }) => /member_suspect|member_dead|refuted_self/.test(event))).toEqual([])
-    }
+    await expectUndisturbed(nodes, starvation)
   })
 })

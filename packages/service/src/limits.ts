@@ -16,7 +16,7 @@ export const GOSSIP_CALL_TIMEOUT_MS = 1_000
 /** That a peer turns this node away is logged at most this often for the same reason, in milliseconds. */
 export const TURNED_AWAY_LOG_INTERVAL_MS = 60_000
 /** How often a node looks whether it was stopped or starved, in milliseconds. */
-export const STALL_LOOK_MS = 200
+export const STALL_LOOK_MS = 500
 /** How often a node tells the others how busy it is, at most, in milliseconds. */
 export const LOAD_LOOK_MS = 5_000
 /** Share of the shutdown grace that the ordered part may take; the rest is for what ends it by force. */

@@ -6,8 +6,8 @@
 import { assert, type Compute } from '@atoll/base'
 import { Packr, RESERVE_START_SPACE, RESET_BUFFER_MODE } from 'msgpackr'
 import { ProtocolError } from './errors.ts'
-import { HEADER_BYTES, HEADER_BYTES_AFTER_LENGTH, NESTING_DEPTH_MAX } from './limits.ts'
-import { checkMsgpack } from './msgpack-guard.ts'
+import { HEADER_BYTES, HEADER_BYTES_AFTER_LENGTH, MiB } from './limits.ts'
+import { MsgpackReader } from './msgpack-reader.ts'
 
 export const FRAME_VERSION = 1
 
@@ -53,9 +53,14 @@ export function readU32(from: Uint8Array, at: number): number {
   )
 }
 
+/** A body larger than this does not leave its scratch buffer behind. */
+const SCRATCH_BYTES_KEPT = MiB
+const SCRATCH_BYTES = 8_192
+
 /** Makes and reads frames. One per process: it owns the scratch buffer that bodies are packed into. */
 export class FrameCodec {
   readonly #compute: Compute
+  readonly #reader = new MsgpackReader()
   readonly #packr = new Packr({ useRecords: false, int64AsType: 'number', moreTypes: false, structuredClone: false })
 
   constructor(compute: Compute) {
@@ -68,6 +73,7 @@ export class FrameCodec {
    */
   encodeHead(flags: number, messageKey: number, correlationId: number, body: readonly unknown[], attachment: Uint8Array): Uint8Array {
     const head = this.#packr.pack(body, RESERVE_START_SPACE | RESET_BUFFER_MODE | HEADER_BYTES) as Uint8Array
+    if (head.byteLength > SCRATCH_BYTES_KEPT) this.#packr.useBuffer(new Uint8Array(SCRATCH_BYTES))
     const total = head.byteLength + attachment.byteLength
     assert(total <= 0xffff_ffff, 'a frame’s length fits 32 bits')
     writeU32(head, 0, total - 4)
@@ -99,8 +105,7 @@ export class FrameCodec {
     writeU32(bytes, start + 16, 0)
     if (this.#compute.xxhash32(bytes.subarray(start, end)) !== checksum) throw new ProtocolError('bad_checksum')
     if (!LEGAL_FLAGS.has(flags)) throw new ProtocolError('bad_frame', `flags 0x${flags.toString(16)}`)
-    checkMsgpack(bytes, bodyStart, bodyEnd, NESTING_DEPTH_MAX)
-    const body: unknown = this.#packr.unpack(bytes, { start: bodyStart, end: bodyEnd })
+    const body = this.#reader.read(bytes, bodyStart, bodyEnd)
     if (!Array.isArray(body)) throw new ProtocolError('bad_frame', 'body is not an array')
     return {
       flags,

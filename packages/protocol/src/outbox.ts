@@ -1,7 +1,10 @@
 // Collects the frames of one turn and writes them together: one system call for a thousand small frames. Blocks are
 // filled once and never reused, because the network port may still hold what was written.
 import type { Clock, Connection } from '@atoll/base'
-import { ATTACHMENT_COPY_BYTES_MAX, OUTBOX_BLOCK_BYTES } from './limits.ts'
+import { ATTACHMENT_COPY_BYTES_MAX, OUTBOX_BLOCK_BYTES_MAX, OUTBOX_BLOCK_BYTES_MIN } from './limits.ts'
+
+/** A new block is made for so many turns like the last one. */
+const TURNS_PER_BLOCK = 8
 
 export class Outbox {
   readonly #connection: Connection
@@ -11,6 +14,8 @@ export class Outbox {
   /** Bytes of the block from `#start` to `#end` are collected and not yet written. */
   #start = 0
   #end = 0
+  /** Bytes of the last write of collected frames: what a connection is used for shows in it. */
+  #lastWriteBytes = 0
   #flushDue = false
   readonly #flush = (): void => {
     this.#flushDue = false
@@ -43,9 +48,10 @@ export class Outbox {
       } else {
         this.flush()
         this.#write(attachment)
+        return
       }
     }
-    if (!this.#flushDue && this.#end > this.#start) {
+    if (!this.#flushDue) {
       this.#flushDue = true
       this.#clock.endOfTurn(this.#flush)
     }
@@ -56,6 +62,7 @@ export class Outbox {
     if (this.#end === this.#start) return
     const bytes = this.#block.subarray(this.#start, this.#end)
     this.#start = this.#end
+    this.#lastWriteBytes = bytes.byteLength
     this.#write(bytes)
   }
 
@@ -63,9 +70,11 @@ export class Outbox {
     if (!this.#connection.write(bytes)) this.#onBlocked()
   }
 
+  /** A block that holds `bytesNeeded`; small where little is said, so that a thousand quiet connections cost little. */
   #nextBlock(bytesNeeded: number): void {
     this.flush()
-    this.#block = new Uint8Array(new ArrayBuffer(Math.max(OUTBOX_BLOCK_BYTES, bytesNeeded)))
+    const wanted = Math.min(OUTBOX_BLOCK_BYTES_MAX, Math.max(OUTBOX_BLOCK_BYTES_MIN, TURNS_PER_BLOCK * this.#lastWriteBytes))
+    this.#block = new Uint8Array(new ArrayBuffer(Math.max(wanted, bytesNeeded)))
     this.#start = 0
     this.#end = 0
   }

@@ -2,9 +2,13 @@
 import { rmSync } from 'node:fs'
 import type { Cluster } from './cluster.ts'
 import type { StartRequest } from './launch-messages.ts'
+import { settles } from './processes.ts'
+import type { Reaper } from './reaper.ts'
 import type { StatePaths } from './state-directory.ts'
 import type { SupervisorLog } from './supervisor-log.ts'
 
+/** A reaper that holds nothing ends at once, in milliseconds. */
+const REAPER_ENDS_MS = 1_000
 /** The last answer leaves this process within this long, in milliseconds. */
 const ANSWER_LEAVES_MS = 20
 
@@ -13,6 +17,7 @@ export interface EndingParts {
   readonly paths: StatePaths
   readonly cluster: Cluster
   readonly log: SupervisorLog
+  readonly reaper: Reaper
   readonly socket: string
   /** Gives the lock back. */
   readonly release: () => void
@@ -20,8 +25,8 @@ export interface EndingParts {
 
 export class Ending {
   readonly #parts: EndingParts
-  /** Somebody was first, and decided what stays. */
-  #left = false
+  /** Whoever was first decided what stays. */
+  #left: Promise<void> | undefined
 
   constructor(parts: EndingParts) {
     this.#parts = parts
@@ -32,7 +37,8 @@ export class Ending {
     const { cluster, request, log } = this.#parts
     log.info({ event: 'stop_requested', deleteState, kill }, 'stopping on command')
     const stopped = kill ? await cluster.killAll() : await cluster.stop(request.shutdownGraceMs)
-    this.#leave(deleteState)
+    this.#left ??= this.#leave(deleteState)
+    await this.#left
     setTimeout(() => process.exit(0), ANSWER_LEAVES_MS)
     return stopped
   }
@@ -43,14 +49,15 @@ export class Ending {
     log.info({ event: 'stop_requested', why }, 'stopping')
     setTimeout(() => void cluster.killAll(), graceMs)
     await cluster.stop(graceMs)
-    this.#leave(false)
+    this.#left ??= this.#leave(false)
+    await this.#left
     process.exit(0)
   }
 
-  #leave(deleteState: boolean): void {
-    if (this.#left) return
-    this.#left = true
-    const { request, paths, log, socket, release } = this.#parts
+  async #leave(deleteState: boolean): Promise<void> {
+    const { request, paths, log, socket, reaper, release } = this.#parts
+    // Whoever waits for our end shall then find nothing of ours any more.
+    await settles(reaper.close(), REAPER_ENDS_MS)
     log.info({ event: 'supervisor_stopped' }, 'stopped')
     log.flush()
     for (const path of [socket, paths.supervisor, paths.processes]) rmSync(path, { force: true })

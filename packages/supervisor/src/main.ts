@@ -112,7 +112,7 @@ async function run(request: StartRequest, paths: StatePaths, release: () => void
     ports: new RememberedPorts(paths.ports),
     log,
   })
-  const ending = new Ending({ request, paths, cluster, log, socket: socketPath(paths), release })
+  const ending = new Ending({ request, paths, cluster, log, reaper, socket: socketPath(paths), release })
   handlers.serve(
     controlConversation,
     controlHandlers({ request, cluster, configDigest: digestOf(request.config), startedAtMs, stop: options => ending.stop(options) }),

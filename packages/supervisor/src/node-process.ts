@@ -5,7 +5,7 @@ import { closeSync } from 'node:fs'
 import { assert } from '@atoll/base'
 import { type EndpointRow, ProtocolError, type SupervisedNode } from '@atoll/protocol'
 import type { PlannedNode, ToNode, ToParent } from '@atoll/service'
-import { isStopped, signalGroup, until } from './processes.ts'
+import { isStopped, settles, signalGroup, until } from './processes.ts'
 import { openStderr } from './state-directory.ts'
 
 export type NodeState = SupervisedNode['state']
@@ -229,15 +229,4 @@ export class NodeProcess {
     this.#onRunning = []
     this.#events.ended(this, child.pid)
   }
-}
-
-/** Whether `work` settles within `timeoutMs`. */
-async function settles(work: Promise<void>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>(resolve => {
-    timer = setTimeout(resolve, timeoutMs, false)
-  })
-  const inTime = await Promise.race([work.then(() => true), late])
-  clearTimeout(timer)
-  return inTime
 }

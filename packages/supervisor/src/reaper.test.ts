@@ -27,8 +27,9 @@ it('kills what it holds when its pipe closes, paused or not, and nothing it was 
   signalGroup(paused.pid, 'SIGSTOP')
   expect(pids).toEqual([reaper.pid])
   const self = identify(reaper.pid!)!
-  reaper.close()
-  expect(await until(() => ![held, paused, self].some(isRunning), 5_000)).toBe(true)
+  await reaper.close()
+  expect(isRunning(self)).toBe(false)
+  expect(await until(() => ![held, paused].some(isRunning), 5_000)).toBe(true)
   expect([forgotten, another].map(isRunning)).toEqual([true, true])
 })
 
@@ -39,6 +40,6 @@ it('is replaced when it dies, and the new one holds the same', async () => {
   reaper.hold(held)
   signalGroup(reaper.pid!, 'SIGKILL')
   expect(await until(() => pids.length === 2, 5_000)).toBe(true)
-  reaper.close()
+  await reaper.close()
   expect(await until(() => !isRunning(held), 5_000)).toBe(true)
 })

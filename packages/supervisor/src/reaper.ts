@@ -71,10 +71,13 @@ export class Reaper {
     if (this.#held.delete(pid)) this.#tell(`- ${pid}\n`)
   }
 
-  /** Closes the pipe: what is still held is killed now. */
-  close(): void {
+  /** Closes the pipe: what is still held is killed now. Resolves when the reaper has ended. */
+  close(): Promise<void> {
     this.#closing = true
-    this.#child?.stdin?.end()
+    const child = this.#child
+    if (child === undefined) return Promise.resolve()
+    child.stdin?.end()
+    return new Promise(resolve => child.once('exit', () => resolve()))
   }
 
   #start(): void {

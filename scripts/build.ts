@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
-import { bundles, externals } from './structure.ts'
+import { bundles } from './structure.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -45,7 +45,6 @@ try {
       legalComments: 'linked',
       sourcemap: true,
       sourcesContent: false,
-      external: [...externals],
       banner: { js: banner },
       logLevel: 'warning',
     })

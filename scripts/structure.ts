@@ -78,6 +78,3 @@ export const bundles: Readonly<Record<string, string>> = {
   supervisor: 'packages/supervisor/src/main.ts',
   coordinator: 'packages/coordinator/src/main.ts',
 }
-
-/** Left out of every bundle; they are dependencies of the root, so that `dist/` finds them. */
-export const externals: readonly string[] = ['msgpackr']

@@ -2,7 +2,7 @@
 // request, and frames of one turn written together. No versions, errors, deadlines, bounds, cancel, faults or proof of who is there.
 import { connect, createServer, type Socket } from 'node:net'
 import { createCompute } from '@atoll/node-ports'
-import { Packr } from 'msgpackr'
+import { Packr } from 'msgpackr/pack'
 
 /** How frames are collected: corked until the next tick, or in a buffer of our own until `setImmediate`. */
 export type Coalescing = 'cork' | 'buffer'

@@ -1,6 +1,6 @@
 // Every message of every conversation, through frames and back.
 import fc from 'fast-check'
-import { Packr } from 'msgpackr'
+import { Packr } from 'msgpackr/pack'
 import { describe, expect, it } from 'vitest'
 import { conversations } from './conversations.ts'
 import { ProtocolError } from './errors.ts'

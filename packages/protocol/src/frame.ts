@@ -4,7 +4,8 @@
 // length included, with the checksum's own four bytes zero. The first five bytes never change in any version, so a
 // peer of any version can tell where a frame ends and that it does not understand it.
 import { assert, type Compute } from '@atoll/base'
-import { Packr, RESERVE_START_SPACE, RESET_BUFFER_MODE } from 'msgpackr'
+// The codec without Node's streams and the native string reader that the package's front door adds: 1.8 MB less per process.
+import { Packr, RESERVE_START_SPACE, RESET_BUFFER_MODE } from 'msgpackr/pack'
 import { ProtocolError } from './errors.ts'
 import { HEADER_BYTES, HEADER_BYTES_AFTER_LENGTH, MiB } from './limits.ts'
 import { MsgpackReader } from './msgpack-reader.ts'

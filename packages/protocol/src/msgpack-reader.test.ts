@@ -1,6 +1,6 @@
 // The body reader against msgpackr, and against bytes that lie.
 import fc from 'fast-check'
-import { Packr } from 'msgpackr'
+import { Packr } from 'msgpackr/pack'
 import { describe, expect, it } from 'vitest'
 import { ProtocolError } from './errors.ts'
 import { BODY_VALUES_MAX, NESTING_DEPTH_MAX } from './limits.ts'

@@ -15,14 +15,22 @@ const PAYLOAD_BYTES = 100
 
 async function beServer(who: Contender): Promise<void> {
   const port = who === 'native' ? await serveNative() : await serveBare(who === 'bare cork' ? 'cork' : 'buffer')
+  process.on('message', () => process.send?.(cpuMs()))
   process.send?.(port)
+}
+
+/** Processor time this process has used, user and system, in milliseconds. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 async function beCaller(who: Contender, port: number): Promise<void> {
   const call = who === 'native' ? await callNative(port) : await callBare(who === 'bare cork' ? 'cork' : 'buffer', port)
   const value = new Uint8Array(PAYLOAD_BYTES).fill(0x78)
   process.on('message', ({ inFlight, ms }: { inFlight: number; ms: number }) => {
-    void loadWith(n => call(`key${n & 1023}`, value), inFlight, ms).then(rate => process.send?.(rate))
+    const beforeMs = cpuMs()
+    void loadWith(n => call(`key${n & 1023}`, value), inFlight, ms).then(rate => process.send?.({ ...rate, cpuMs: cpuMs() - beforeMs }))
   })
   process.send?.('ready')
 }
@@ -33,42 +41,62 @@ function spawn(role: 'server' | 'caller', who: Contender, port = 0): ChildProces
 
 function answerOf<T>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
-    child.once('message', answer => resolve(answer as T))
-    child.once('exit', code => reject(new Error(`a process of the benchmark ended with ${code}`)))
+    const onExit = (code: number | null): void => reject(new Error(`a process of the benchmark ended with ${code}`))
+    child.once('exit', onExit)
+    child.once('message', answer => {
+      child.off('exit', onExit)
+      resolve(answer as T)
+    })
   })
+}
+
+/** A rate with the processor time of both processes per request, in microseconds. */
+type Measured = Rate & { readonly cpuUs: number }
+
+async function measure(server: ChildProcess, caller: ChildProcess, inFlight: number, ms: number): Promise<Measured> {
+  const usage = async (): Promise<number> => {
+    server.send('usage')
+    return answerOf<number>(server)
+  }
+  const beforeMs = await usage()
+  caller.send({ inFlight, ms })
+  const rate = await answerOf<Rate & { cpuMs: number }>(caller)
+  return { ...rate, cpuUs: (1000 * (rate.cpuMs + (await usage()) - beforeMs)) / rate.requests }
 }
 
 async function compare(runs: number, ms: number, loads: readonly number[]): Promise<void> {
   const children: ChildProcess[] = []
-  const callers = new Map<Contender, ChildProcess>()
+  const pairs = new Map<Contender, { readonly server: ChildProcess; readonly caller: ChildProcess }>()
   for (const who of contenders) {
     const server = spawn('server', who)
     const caller = spawn('caller', who, await answerOf<number>(server))
     children.push(server, caller)
     await answerOf(caller)
-    callers.set(who, caller)
+    pairs.set(who, { server, caller })
   }
-  const rates = new Map<string, Rate[]>()
+  const rates = new Map<string, Measured[]>()
   for (let run = 0; run < runs; run++)
     for (const inFlight of loads)
-      for (const [who, caller] of callers) {
-        caller.send({ inFlight, ms })
+      for (const [who, { server, caller }] of pairs) {
         const key = `${who} ${inFlight}`
-        rates.set(key, [...(rates.get(key) ?? []), await answerOf<Rate>(caller)])
+        rates.set(key, [...(rates.get(key) ?? []), await measure(server, caller, inFlight, ms)])
       }
   for (const child of children) child.disconnect()
   report(loads, (who, inFlight) => rates.get(`${who} ${inFlight}`) ?? [])
 }
 
-function report(loads: readonly number[], ratesOf: (who: Contender, inFlight: number) => readonly Rate[]): void {
+function report(loads: readonly number[], ratesOf: (who: Contender, inFlight: number) => readonly Measured[]): void {
   console.log(machineLine())
-  console.log(`\nRequests per second, ${PAYLOAD_BYTES}-byte payloads: median (least-most); then p50 / p99 in ms\n`)
+  console.log(
+    `\nRequests per second, ${PAYLOAD_BYTES}-byte payloads: median (least-most); p50 / p99 in ms; processor time of both sides per request\n`,
+  )
   const perSecond = (who: Contender, load: number): number[] => ratesOf(who, load).map(rate => rate.perSecond)
   const rows = loads.map(load => {
     const ceiling = Math.max(...contenders.slice(1).map(who => median(perSecond(who, load))))
     const cells = contenders.map(who => {
       const latency = (['p50Ms', 'p99Ms'] as const).map(of => median(ratesOf(who, load).map(rate => rate[of])).toFixed(2))
-      return `${spread(perSecond(who, load))}; ${latency.join(' / ')}`
+      const cpuUs = median(ratesOf(who, load).map(rate => rate.cpuUs)).toFixed(1)
+      return `${spread(perSecond(who, load))}; ${latency.join(' / ')}; ${cpuUs} µs`
     })
     return [String(load), ...cells, `${Math.round((100 * median(perSecond('native', load))) / ceiling)} %`]
   })

@@ -1,6 +1,8 @@
 // Keeps so many requests in flight and counts what comes back. The same loop drives every contender.
 
 export interface Rate {
+  /** Answered in all, those of the warm-up included. */
+  readonly requests: number
   readonly perSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
@@ -36,7 +38,7 @@ export function loadWith(request: (n: number) => Promise<unknown>, inFlight: num
       if (--running > 0) return
       latencies.sort((a, b) => a - b)
       const at = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? Number.NaN
-      resolve({ perSecond: counted, p50Ms: at(0.5), p99Ms: at(0.99) })
+      resolve({ requests: answered, perSecond: counted, p50Ms: at(0.5), p99Ms: at(0.99) })
     }
     for (let i = 0; i < inFlight; i++) one()
     setTimeout(() => {

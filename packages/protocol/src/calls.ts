@@ -7,6 +7,7 @@ import { remoteError } from './error-body.ts'
 import { ProtocolError } from './errors.ts'
 import { type Frame, flag } from './frame.ts'
 import { DEADLINE_MS_DEFAULT, DEADLINE_MS_MAX, PENDING_REQUESTS_MAX } from './limits.ts'
+import { PendingTable } from './pending-table.ts'
 import type { Peer } from './served-request.ts'
 import { IncomingStream } from './streams.ts'
 import type { ItemOf, RequestOf, ResponseOf, Rpc, StreamRpc } from './table.ts'
@@ -24,13 +25,11 @@ export interface StreamOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-type Settle = { readonly resolve: (value: never) => void; readonly reject: (error: Error) => void }
-
 class PendingRequest implements Expiring {
   readonly id: number
   readonly message: Rpc
-  readonly resolve: Settle['resolve']
-  readonly reject: Settle['reject']
+  readonly resolve: (value: never) => void
+  readonly reject: (error: Error) => void
   readonly #onExpire: (pending: PendingRequest) => void
   /** Takes the listener off the caller's signal, which may outlive a million requests. */
   unlisten: (() => void) | undefined = undefined
@@ -38,11 +37,17 @@ class PendingRequest implements Expiring {
   list: Expiring['list'] = undefined
   before: Expiring | undefined = undefined
   after: Expiring | undefined = undefined
-  constructor(id: number, message: Rpc, settle: Settle, onExpire: (pending: PendingRequest) => void) {
+  constructor(
+    id: number,
+    message: Rpc,
+    resolve: (value: never) => void,
+    reject: (error: Error) => void,
+    onExpire: (pending: PendingRequest) => void,
+  ) {
     this.id = id
     this.message = message
-    this.resolve = settle.resolve
-    this.reject = settle.reject
+    this.resolve = resolve
+    this.reject = reject
     this.#onExpire = onExpire
   }
   expire(): void {
@@ -60,7 +65,7 @@ export class Calls {
   readonly #channel: Channel
   readonly #peer: Peer
   readonly #deadlines: Deadlines
-  readonly #pending = new Map<number, PendingRequest>()
+  readonly #pending = new PendingTable<PendingRequest>()
   readonly #streams = new Map<number, OpenStream>()
   #nextId = 0
   #ended: ProtocolError | undefined
@@ -92,8 +97,8 @@ export class Calls {
         reject(error as Error)
         return
       }
-      const pending = new PendingRequest(id, message, { resolve, reject }, this.#onExpire)
-      this.#pending.set(id, pending)
+      const pending = new PendingRequest(id, message, resolve, reject, this.#onExpire)
+      this.#pending.add(pending)
       this.#deadlines.add(pending, timeoutMs)
       if (options?.signal !== undefined) pending.unlisten = onAbort(options.signal, error => this.#giveUp(pending, error))
     })
@@ -165,7 +170,7 @@ export class Calls {
   close(error: ProtocolError): void {
     this.#ended = error
     const told = error.outcome === 'indefinite' ? error : new ProtocolError('connection_lost', error.message, { cause: error })
-    for (const pending of this.#pending.values()) {
+    for (const pending of this.#pending.entries()) {
       this.#forget(pending)
       pending.reject(told)
     }
@@ -200,7 +205,7 @@ export class Calls {
 
   #takeId(): number {
     do this.#nextId = (this.#nextId + 1) >>> 0
-    while (this.#pending.has(this.#nextId) || this.#streams.has(this.#nextId))
+    while (!this.#pending.isFree(this.#nextId) || this.#streams.has(this.#nextId))
     return this.#nextId
   }
 
@@ -218,7 +223,7 @@ export class Calls {
   }
 
   #forget(pending: PendingRequest): void {
-    this.#pending.delete(pending.id)
+    this.#pending.delete(pending)
     this.#deadlines.remove(pending)
     pending.unlisten?.()
   }

@@ -4,7 +4,14 @@ import type { Clock, CloseReason, Connection, NodeId, Timer } from '@atoll/base'
 import { ProtocolError } from './errors.ts'
 import { type Frame, type FrameCodec, NO_ATTACHMENT } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
-import { DRAIN_TIMEOUT_MS, FRAME_BYTES_MAX_BEFORE_HELLO, LINGER_MS, QUEUED_BYTES_HIGH, QUEUED_BYTES_MAX } from './limits.ts'
+import {
+  DRAIN_TIMEOUT_MS,
+  FRAME_BYTES_MAX_BEFORE_HELLO,
+  FULL_READ_BYTES,
+  LINGER_MS,
+  QUEUED_BYTES_HIGH,
+  QUEUED_BYTES_MAX,
+} from './limits.ts'
 import { Outbox } from './outbox.ts'
 
 export interface ChannelHandlers {
@@ -177,12 +184,11 @@ export class Channel {
   #onData(bytes: Uint8Array): void {
     if (this.#closed !== undefined) return
     this.#feed(bytes)
-    // Answers that were made at once need not wait for the end of the turn.
-    this.#outbox.flush()
   }
 
   /** Gives the reader its next bytes, or lets it go on with those it holds. */
   #feed(bytes: Uint8Array | undefined): void {
+    this.#outbox.hold()
     try {
       if (bytes === undefined) this.#reader.resume()
       else this.#reader.push(bytes)
@@ -191,6 +197,7 @@ export class Channel {
       this.destroy(error)
       return
     }
+    this.#outbox.release(bytes !== undefined && bytes.byteLength >= FULL_READ_BYTES)
     this.#followReader()
   }
 

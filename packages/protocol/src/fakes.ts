@@ -96,6 +96,12 @@ export class FakeConnection implements Connection {
     return this.unsentBytes < this.highWaterBytes
   }
 
+  writeAll(pieces: readonly Uint8Array[]): boolean {
+    let room = true
+    for (const bytes of pieces) room = this.write(bytes) && room
+    return room
+  }
+
   pauseReading(): void {
     this.reading = false
   }
@@ -175,7 +181,7 @@ class WholeHash implements Hash32 {
 
 /** The hashes that frames need; nothing secret. */
 export const fakeCompute: Compute = {
-  xxhash32,
+  xxhash32: (bytes, start, end) => xxhash32(bytes.subarray(start, end)),
   xxhash32Stream: () => new WholeHash(),
   hmacSha256: () => new Uint8Array(32),
   secureBytes: length => new Uint8Array(length),

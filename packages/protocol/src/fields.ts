@@ -50,15 +50,19 @@ export class FieldsCodec<T extends object> {
     this.valuesMax = this.#fields.reduce((sum, one) => sum + one.type.valuesMax, 1)
   }
 
-  /** Appends the wire values of `value` to `out`, as protocol version `version` has them. */
-  toWire(value: T, version: number, out: unknown[]): unknown[] {
+  /** `before`, then the wire values of `value` as protocol version `version` has them. */
+  toWire(value: T, version: number, before: readonly unknown[]): unknown[] {
     const fields = this.#fields
-    for (let i = 0; i < fields.length; i++) {
-      const one = fields[i] as Field<unknown>
-      if (one.since > version) break
-      out.push(one.type.toWire((value as Record<string, unknown>)[this.#names[i] as string], this.#paths[i] as string))
+    let count = fields.length
+    while (count > 0 && (fields[count - 1] as Field<unknown>).since > version) count--
+    // Of its exact length: an array that grows leaves three times its size behind.
+    const wire = new Array<unknown>(before.length + count)
+    for (let i = 0; i < before.length; i++) wire[i] = before[i]
+    for (let i = 0; i < count; i++) {
+      const given = (value as Record<string, unknown>)[this.#names[i] as string]
+      wire[before.length + i] = (fields[i] as Field<unknown>).type.toWire(given, this.#paths[i] as string)
     }
-    return out
+    return wire
   }
 
   /** Reads the object from `wire`, starting at index `at`. Throws `malformed_message` naming the field. */

@@ -30,7 +30,9 @@ export class FrameReader {
   }
 
   /** Takes the next bytes of the stream, which it may overwrite. Throws a ProtocolError when they cannot be frames. */
-  push(chunk: Uint8Array): void {
+  push(bytes: Uint8Array): void {
+    // Node gives a Buffer, whose views are Buffers too: dearer, and with a `slice` that does not copy.
+    const chunk = bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     if (this.#stopped) {
       this.#held = this.#held === undefined ? chunk : joined(this.#held, chunk)
       return

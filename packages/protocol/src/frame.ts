@@ -104,7 +104,7 @@ export class FrameCodec {
     if (bodyEnd > end) throw new ProtocolError('bad_frame', `body of ${bodyLength} bytes in a frame of ${end - start}`)
     const checksum = readU32(bytes, start + 16)
     writeU32(bytes, start + 16, 0)
-    if (this.#compute.xxhash32(bytes.subarray(start, end)) !== checksum) throw new ProtocolError('bad_checksum')
+    if (this.#compute.xxhash32(bytes, start, end) !== checksum) throw new ProtocolError('bad_checksum')
     if (!LEGAL_FLAGS.has(flags)) throw new ProtocolError('bad_frame', `flags 0x${flags.toString(16)}`)
     const body = this.#reader.read(bytes, bodyStart, bodyEnd)
     if (!Array.isArray(body)) throw new ProtocolError('bad_frame', 'body is not an array')

@@ -40,6 +40,10 @@ export const LINGER_MS = 2_000
 export const STREAM_WINDOW_BYTES = 256 * KiB
 /** Attachments up to this size are copied next to their header, so that one write carries both. */
 export const ATTACHMENT_COPY_BYTES_MAX = 8 * KiB
+/** Bytes with large attachments among them are not collected beyond this, so that a full queue shows before it is much fuller. */
+export const OUTBOX_TURN_BYTES_MAX = 512 * KiB
+/** A chunk of this many bytes is all that one read of a socket takes, so that more is likely to be waiting there. */
+export const FULL_READ_BYTES = 64 * KiB
 /** Size of the blocks in which small frames are collected before they are written. */
 export const OUTBOX_BLOCK_BYTES_MAX = 64 * KiB
 /** The same for a connection on which little is said. */

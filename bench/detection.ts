@@ -98,26 +98,16 @@ if (parts.has('busy')) {
 }
 
 if (parts.has('idle')) {
-  const cpuTicks = (): number =>
-    group.names.reduce(
-      (sum, name) =>
-        sum +
-        readFileSync(`/proc/${group.pidOf(name)}/stat`, 'utf8')
-          .split(') ')[1]!
-          .split(' ')
-          .slice(11, 13)
-          .map(Number)
-          .reduce((a, b) => a + b, 0),
-      0,
-    )
+  const cpuMs = (): number =>
+    group.names.reduce((sum, name) => sum + Number(readFileSync(`/proc/${group.pidOf(name)}/schedstat`, 'utf8').split(' ')[0]) / 1e6, 0)
   const sinceMs = Date.now()
-  const before = process.platform === 'linux' ? cpuTicks() : 0
+  const before = process.platform === 'linux' ? cpuMs() : 0
   await wait(quietMs)
-  const percent = process.platform === 'linux' ? `, ${(((cpuTicks() - before) * 10) / (Date.now() - sinceMs)) * 100}` : ''
+  const percent = process.platform === 'linux' ? ((cpuMs() - before) / (Date.now() - sinceMs)) * 100 : undefined
   falseDeaths(
     'idle           ',
     sinceMs,
-    percent === '' ? '' : `, CPU of all together${Number(percent.slice(1)).toFixed(2).padStart(6)} % of one core`,
+    percent === undefined ? '' : `, CPU of all together ${percent.toFixed(2)} % of one core (main threads)`,
   )
   if (process.platform === 'linux') {
     const resident = group.names.map(

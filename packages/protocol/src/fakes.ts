@@ -169,14 +169,24 @@ export function xxhash32(input: Uint8Array): number {
 }
 
 class WholeHash implements Hash32 {
-  readonly #bytes: number[] = []
+  readonly #pieces: Uint8Array[] = []
   update(bytes: Uint8Array): Hash32 {
-    for (const byte of bytes) this.#bytes.push(byte)
+    this.#pieces.push(bytes.slice())
     return this
   }
   digest(): number {
-    return xxhash32(Uint8Array.from(this.#bytes))
+    return xxhash32(joined(this.#pieces))
   }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.byteLength
+  }
+  return whole
 }
 
 /** The hashes that frames need; nothing secret. */

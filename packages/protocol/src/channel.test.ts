@@ -156,6 +156,23 @@ describe('a channel', () => {
     expect(connection.reading).toBe(true)
   })
 
+  it('[BP9] leaves the rest of a burst to the next turn once it took long enough', () => {
+    const { clock, connection, channel, frames } = setUp({
+      onFrame() {
+        clock.advance(1)
+        return true
+      },
+    })
+    const burst = Array.from({ length: 100 }, (_, i) => note(String(i)))
+    connection.receive(Uint8Array.from(burst.flatMap(bytes => [...bytes])))
+    expect(frames).toHaveLength(32)
+    expect(connection.reading).toBe(false)
+    while (frames.length < 100) clock.endTurn()
+    expect(frames.map(frame => frame.body[0])).toEqual(Array.from({ length: 100 }, (_, i) => String(i)))
+    expect(connection.reading).toBe(true)
+    expect(channel.closed).toBe(false)
+  })
+
   it('[FR2] refuses to send what the peer would not accept', () => {
     const { channel, connection, clock } = setUp()
     const limited = { onFrame: () => true, onDrain() {}, onClosed() {} }

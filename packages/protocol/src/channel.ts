@@ -7,10 +7,12 @@ import { FrameReader } from './frame-reader.ts'
 import {
   DRAIN_TIMEOUT_MS,
   FRAME_BYTES_MAX_BEFORE_HELLO,
+  FRAMES_PER_LOOK,
   FULL_READ_BYTES,
   LINGER_MS,
   QUEUED_BYTES_HIGH,
   QUEUED_BYTES_MAX,
+  TURN_MS_MAX,
 } from './limits.ts'
 import { Outbox } from './outbox.ts'
 
@@ -47,8 +49,14 @@ export class Channel {
   readonly #reader: FrameReader
   readonly #onGone: (() => void) | undefined
   #handlers: ChannelHandlers | undefined
+  /** The user wants frames. */
+  #wanted = true
+  /** Frames are handed over: wanted, and this turn is not over. */
   #reading = true
+  /** The socket is not read. */
   #paused = false
+  #framesInTurn = 0
+  #turnStartedMs = 0
   /** The connection asked to wait and has not drained since. While it did not, next to nothing is queued. */
   #blocked = false
   #writtenBytes = 0
@@ -139,6 +147,7 @@ export class Channel {
   /** Takes frames again after `onFrame` answered false. */
   readOn(): void {
     if (this.#closed !== undefined) return
+    this.#wanted = true
     this.#reading = true
     this.#feed(undefined)
   }
@@ -177,8 +186,18 @@ export class Channel {
 
   #onFrame(frame: Frame): boolean {
     if (this.#closed !== undefined) return false
-    this.#reading = (this.#handlers as ChannelHandlers).onFrame(frame)
+    this.#wanted = (this.#handlers as ChannelHandlers).onFrame(frame)
+    this.#reading = this.#wanted && !this.#turnIsOver()
     return this.#reading
+  }
+
+  /** One peer's burst must not keep all others waiting: what is left after its share of the turn waits for the next one. */
+  #turnIsOver(): boolean {
+    if (++this.#framesInTurn % FRAMES_PER_LOOK !== 0 || this.#clock.monotonicMs() - this.#turnStartedMs < TURN_MS_MAX) return false
+    this.#clock.endOfTurn(() => {
+      if (this.#wanted) this.readOn()
+    })
+    return true
   }
 
   #onData(bytes: Uint8Array): void {
@@ -189,6 +208,8 @@ export class Channel {
   /** Gives the reader its next bytes, or lets it go on with those it holds. */
   #feed(bytes: Uint8Array | undefined): void {
     this.#outbox.hold()
+    this.#framesInTurn = 0
+    this.#turnStartedMs = this.#clock.monotonicMs()
     try {
       if (bytes === undefined) this.#reader.resume()
       else this.#reader.push(bytes)

@@ -29,8 +29,8 @@ export interface EndpointPorts {
   readonly log: Logger
 }
 
-/** Refusals of the same kind are logged once per this long, with how many there were, in milliseconds. */
-const REFUSAL_LOG_INTERVAL_MS = 1_000
+/** Refusals and cuts of the same kind are logged once per this long, with how many there were, in milliseconds. */
+const NOTE_INTERVAL_MS = 1_000
 
 /** Calls that fail for a reason that says nothing about the peer itself; none of them sent a request. */
 function callFailed(error: unknown, whom: string): unknown {
@@ -50,7 +50,7 @@ export class NativeEndpoint {
   /** Accepted and not introduced yet, or refused and not gone yet; oldest first. */
   readonly #strangers = new Set<Connection>()
   readonly #onSession: (session: Session) => void
-  readonly #refusals = new Map<string, { more: number; readonly timer: Timer }>()
+  readonly #notes = new Map<string, { more: number; readonly timer: Timer }>()
   /** Aborts calls under way when the endpoint closes. */
   readonly #closing = new AbortController()
 
@@ -109,7 +109,7 @@ export class NativeEndpoint {
     this.#closing.abort(new ProtocolError('not_connected', 'this node is stopping'))
     for (const stranger of this.#strangers) stranger.destroy()
     for (const session of this.#sessions) session.end()
-    for (const { timer } of this.#refusals.values()) timer.cancel()
+    for (const { timer } of this.#notes.values()) timer.cancel()
     this.#sessionEnv.deadlines.close()
   }
 
@@ -172,8 +172,10 @@ export class NativeEndpoint {
     void session.closed.then(error => {
       this.#sessions.delete(session)
       if (error.code !== 'connection_lost')
-        this.#log.warn(
-          { event: 'session_cut', peer: session.peer.node, remote: session.peer.remote, code: error.code, reason: error.message },
+        this.#noteOften(
+          'session_cut',
+          error.code,
+          { peer: session.peer.node, remote: session.peer.remote, reason: error.message },
           'cut a connection',
         )
     })
@@ -183,19 +185,24 @@ export class NativeEndpoint {
     return session
   }
 
-  /** A flood of strangers costs one line a second, not one each. */
   #noteRefusal(code: string, reason: string): void {
-    const before = this.#refusals.get(code)
+    this.#noteOften('connection_refused', code, { reason }, 'refused a connection')
+  }
+
+  /** A flood of the same costs two lines a second, not one each: the first, and how many more there were. */
+  #noteOften(event: string, code: string, fields: Readonly<Record<string, string>>, message: string): void {
+    const key = `${event}/${code}`
+    const before = this.#notes.get(key)
     if (before !== undefined) {
       before.more++
       return
     }
-    this.#log.warn({ event: 'connection_refused', code, reason }, 'refused a connection')
-    const timer = this.#handshake.clock.after(REFUSAL_LOG_INTERVAL_MS, () => {
-      const more = this.#refusals.get(code)?.more ?? 0
-      this.#refusals.delete(code)
-      if (more > 0) this.#log.warn({ event: 'connections_refused', code, count: more }, 'refused more connections for the same reason')
+    this.#log.warn({ event, code, ...fields }, message)
+    const timer = this.#handshake.clock.after(NOTE_INTERVAL_MS, () => {
+      const more = this.#notes.get(key)?.more ?? 0
+      this.#notes.delete(key)
+      if (more > 0) this.#log.warn({ event: `${event}_again`, code, count: more }, `${message}, more for the same reason`)
     })
-    this.#refusals.set(code, { more: 0, timer })
+    this.#notes.set(key, { more: 0, timer })
   }
 }

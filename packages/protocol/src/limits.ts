@@ -32,6 +32,10 @@ export const PENDING_REQUESTS_MAX = 16_384
 export const QUEUED_BYTES_MAX = 32 * MiB
 /** Bytes queued towards one peer past which nothing is read from it and its streams wait. */
 export const QUEUED_BYTES_HIGH = QUEUED_BYTES_MAX / 4
+/** Frames of one peer are handled for at most about this long before others have their turn, in milliseconds. */
+export const TURN_MS_MAX = 5
+/** The clock is looked at once per so many frames. */
+export const FRAMES_PER_LOOK = 32
 /** A peer that takes none of what is queued for this long is cut, in milliseconds. */
 export const DRAIN_TIMEOUT_MS = 10_000
 /** After an orderly end: a peer that for this long neither takes what is left nor ends its own side is cut, in milliseconds. */

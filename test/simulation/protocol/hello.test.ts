@@ -270,7 +270,7 @@ describe('the hello', () => {
       await elapse(2_000)
       expect(server.log.filter(line => line['code'] === 'bad_frame').map(line => [line.event, line['count']])).toEqual([
         ['connection_refused', undefined],
-        ['connections_refused', 199],
+        ['connection_refused_again', 199],
       ])
     }))
 

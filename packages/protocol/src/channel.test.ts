@@ -205,6 +205,17 @@ describe('a channel', () => {
     expect(clock.timerCount).toBe(0)
   })
 
+  it('[BP7] keeps nothing of what comes in after its end, and judges none of it', () => {
+    const { clock, connection, channel, frames } = setUp()
+    channel.end(Object.assign(new Error(), { code: 'connection_lost' }) as ProtocolError)
+    connection.receive(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0))
+    connection.receive(note('a'))
+    expect(connection.destroyed).toBe(false)
+    expect(frames).toEqual([])
+    connection.close()
+    expect(clock.timerCount).toBe(0)
+  })
+
   it('[BP7] leaves no timer when the peer ends too, and can still be cut at once', () => {
     const over = Object.assign(new Error(), { code: 'connection_lost' }) as ProtocolError
     const first = setUp()

@@ -2,7 +2,7 @@
 import { InvariantError, type NodeId } from '@atoll/base'
 import { errorRows, flag, ProtocolError, type RequestContext, type Session } from '@atoll/protocol'
 import { describe, expect, it } from 'vitest'
-import { failureOf, NOTHING, openRaw, runTrial, type Trial, trial } from './trial.ts'
+import { failureOf, NOTHING, openRaw, runTrial, type Trial, type TrialHandlers, trial } from './trial.ts'
 
 const { echo, act, count, note, hint, raw } = trial.messages
 const text = (value: string) => ({ text: value, attachment: NOTHING })
@@ -122,6 +122,32 @@ describe('a request', () => {
     })
   })
 
+  it('[RQ4] that was cancelled is not answered, whatever its handler does', async () => {
+    const settle = Promise.withResolvers<void>()
+    const handlers: Partial<TrialHandlers> = {
+      act: async ({ what }) => {
+        await settle.promise
+        if (what === 'fail') throw new ProtocolError('wrong_state')
+        return { text: 'too late' }
+      },
+      count: async () => {
+        await settle.promise
+      },
+    }
+    await runTrial({ server: handlers }, async trialContext => {
+      const peer = await openRaw(trialContext)
+      peer.sendFrame(flag.request, act.key, 1, [5_000, 'answer'])
+      peer.sendFrame(flag.request, act.key, 2, [5_000, 'fail'])
+      peer.sendFrame(flag.request, count.key, 3, [0, 1, 1])
+      for (const id of [1, 2, 3]) peer.sendFrame(flag.cancel, act.key, id, [])
+      await trialContext.elapse(5)
+      settle.resolve()
+      await trialContext.elapse(5)
+      expect(peer.frames).toEqual([])
+      expect(trialContext.serverSession().busyCount).toBe(0)
+    })
+  })
+
   it('[RQ5] of a form that its table does not give is refused in words, and the session lives on', () =>
     runTrial({}, async trialContext => {
       const peer = await openRaw(trialContext)
@@ -191,6 +217,17 @@ describe('a request', () => {
       }
       expect(server.log.map(line => line.event)).toEqual(Array.from({ length: 4 }, () => 'request_failed'))
       expect(session.isOpen).toBe(true)
+    })
+  })
+
+  it('[RQ6] whose handler has much to say about its failure is told the beginning, in any peer’s smallest frame', async () => {
+    const long = `\ud800${'漢'.repeat(50_000)}`
+    const handler = ({ what }: { what: string }) => {
+      throw what === 'typed' ? new ProtocolError('wrong_state', long) : new TypeError(long)
+    }
+    await runTrial({ server: { act: handler }, callerIdentity: { frameBytesMax: 4_096 } }, async ({ call }) => {
+      const session = await call()
+      for (const what of ['typed', 'plain']) expect((await failureOf(session.request(act, { what }))).message).toMatch(/漢{900}/)
     })
   })
 
@@ -324,7 +361,7 @@ describe('a request', () => {
       expect((await peer.ask(echo.key, [1_000, 'still here']))?.body).toEqual(['still here'])
       const failure = failureOf(trialContext.serverSession().request(act, { what: '' }))
       const request = await peer.next()
-      peer.sendFrame(flag.response, echo.key, request?.correlationId ?? 0, ['an answer to something else'])
+      peer.sendFrame(flag.response, echo.key, request?.correlationId ?? 0, ['something else'])
       expect(await failure).toMatchObject({ code: 'bad_answer', outcome: 'indefinite' })
       peer.sendFrame(flag.request, act.key, 50, [60_000, ''])
       await peer.over()

@@ -254,21 +254,36 @@ describe('back-pressure', () => {
 
   it('[BP3] reads no further, and lets streams wait, while much is queued for one peer', async () => {
     let answered = 0
-    const handler = () => {
-      answered++
-      return { text: '', attachment: new Uint8Array(MiB) }
+    const begin = Promise.withResolvers<void>()
+    const handlers: Partial<TrialHandlers> = {
+      echo: () => {
+        answered++
+        return { text: '', attachment: new Uint8Array(MiB) }
+      },
+      count: async (_request, _context, sink) => {
+        await begin.promise
+        for (let n = 0; ; n++) await sink.send({ n, note: '', attachment: new Uint8Array(200_000) })
+      },
     }
-    await runTrial({ server: { echo: handler } }, async context => {
+    await runTrial({ server: handlers }, async context => {
       const peer = await openRaw(context)
       const session = context.serverSession()
-      peer.pauseReading()
       for (let id = 0; id < 100; id++) peer.sendFrame(flag.request, count.key, id, [0, 1_000_000, 200_000])
-      await context.elapse(100)
+      await context.elapse(10)
+      expect(session.busyCount).toBe(100)
+      peer.pauseReading()
+      begin.resolve()
+      await context.elapse(10)
       expect(session.queuedBytes).toBeLessThan(9 * MiB)
       for (let id = 100; id < 200; id++) peer.sendFrame(flag.request, echo.key, id, [5_000, ''])
       await context.elapse(100)
+      // The frame at which it noticed is still handled.
       expect(answered).toBeLessThanOrEqual(1)
       expect(session.queuedBytes).toBeLessThan(10 * MiB)
+      // Once it reads again, everything goes on.
+      peer.resumeReading()
+      for (let id = 0; id < 100; id++) peer.sendFrame(flag.cancel, count.key, id, [])
+      while (answered < 100) await context.elapse(10)
     })
   })
 

@@ -1,12 +1,12 @@
 // One supervisor per cluster. A lock is a numbered file that names its holder, and the highest number counts. A lock
 // whose holder is gone is never taken over in place (two could do that at once) but succeeded by the next number,
 // which only one process can create.
-import { linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { linkSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { present } from '@atoll/base'
 import { identify, isRunning, type ProcessIdentity } from './processes.ts'
 import { readIfThere, replaceFile } from './replace-file.ts'
-import { parseObject } from './state-directory.ts'
+import { makeOwnDirectory, parseObject } from './state-directory.ts'
 
 export interface ClusterLock {
   /** Gives the lock back. */
@@ -15,7 +15,7 @@ export interface ClusterLock {
 
 /** Takes the lock, or answers who holds it. */
 export function takeLock(directory: string): ClusterLock | { readonly heldBy: ProcessIdentity } {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeOwnDirectory(directory)
   const draft = join(directory, `${process.pid}.draft`)
   replaceFile(draft, JSON.stringify(present(identify(process.pid), 'this process')))
   try {

@@ -1,11 +1,11 @@
 // Starting a supervisor: a process of its own session, which a terminal's Ctrl-C does not reach, tied to its starter by
 // a channel until it is detached.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdirSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FromSupervisor, RefusalReason, StartRequest, ToSupervisor } from './launch-messages.ts'
 import { processEnvironment } from './node-command.ts'
-import { openStderr, readIdentity, StateError, type StatePaths, statePaths, stderrFile } from './state-directory.ts'
+import { makeOwnDirectory, openStderr, readIdentity, StateError, type StatePaths, statePaths, stderrFile } from './state-directory.ts'
 
 /** The supervisor did not start; `reason` says what kind of trouble. */
 export class LaunchError extends Error {
@@ -58,8 +58,7 @@ export class LaunchedSupervisor {
 /** Starts a supervisor; resolves when it answers on its socket. Rejects with a LaunchError when it refuses. */
 export async function launchSupervisor(request: Omit<StartRequest, 'kind'>): Promise<LaunchedSupervisor> {
   const paths = statePaths(request.directory)
-  refuseNewerFormat(paths)
-  mkdirSync(paths.logs, { recursive: true, mode: 0o700 })
+  refuseUnusable(paths)
   const output = openStderr(stderrFile(paths, 'supervisor'))
   const child = spawn(process.execPath, [join(request.programs, 'supervisor.mjs')], {
     cwd: '/',
@@ -75,10 +74,11 @@ export async function launchSupervisor(request: Omit<StartRequest, 'kind'>): Pro
   throw new LaunchError('failure', `the supervisor answered ${answer.kind}`)
 }
 
-/** What a newer version wrote is not even given a log file. */
-function refuseNewerFormat(paths: StatePaths): void {
+/** What a newer version wrote is not even given a log file; what cannot be made is said before anything is started. */
+function refuseUnusable(paths: StatePaths): void {
   try {
     readIdentity(paths)
+    makeOwnDirectory(paths.logs)
   } catch (error) {
     if (error instanceof StateError) throw new LaunchError('conflict', error.message)
     throw error

@@ -9,6 +9,7 @@ import {
   discardEphemeral,
   establish,
   makeDirectory,
+  makeOwnDirectory,
   readIdentity,
   readSecret,
   StateError,
@@ -88,4 +89,12 @@ it('remembers a port for as long as the same one is wanted', () => {
   expect(again.portFor('coordinator-1', 7201)).toBe(12_345)
   expect(again.portFor('coordinator-1', 7301)).toBe(7301)
   expect(again.portFor('coordinator-2', 7201)).toBe(7201)
+})
+
+it('says where a directory cannot be made, and does not try for ever', () => {
+  const blocked = join(root, 'a file')
+  writeFileSync(blocked, '')
+  expect(() => makeOwnDirectory(join(blocked, 'state', 'logs'))).toThrow(/a file.state cannot be made \(ENOTDIR\)/)
+  // A file system that answers "no such file" although the parent is there.
+  if (process.platform === 'linux') expect(() => makeOwnDirectory('/proc/atoll/logs')).toThrow(/\/proc\/atoll cannot be made \(ENOENT\)/)
 })

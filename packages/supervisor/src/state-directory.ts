@@ -1,8 +1,8 @@
 // What a cluster keeps on disk: `.atoll/<name>/` beside its configuration. Everything but `data/` can be made again.
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type ClusterId, clusterId } from '@atoll/base'
 import { readIfThere, replaceFile } from './replace-file.ts'
 
@@ -85,7 +85,26 @@ export function readIdentity(paths: StatePaths): ClusterIdentity | undefined {
 
 /** Makes the directory, readable by its owner only. */
 export function makeDirectory(paths: StatePaths): void {
-  for (const directory of [paths.directory, paths.logs, paths.data]) mkdirSync(directory, { recursive: true, mode: 0o700 })
+  for (const directory of [paths.directory, paths.logs, paths.data]) makeOwnDirectory(directory)
+}
+
+/**
+ * Makes `path` and whatever is missing above it, readable by its owner only. Throws a StateError that says where it may not.
+ * Not Node's own recursive mkdir: where a file system answers "no such file" although the parent is there (/proc does), that
+ * one tries for ever.
+ */
+export function makeOwnDirectory(path: string): void {
+  if (existsSync(path)) return
+  const above = dirname(path)
+  if (above !== path) makeOwnDirectory(above)
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
+    throw new StateError(
+      `${path} cannot be made (${(error as NodeJS.ErrnoException).code}): work in a directory you may write to, or say --config`,
+    )
+  }
 }
 
 /** Deletes what an ephemeral cluster left behind when it was killed. The caller holds the lock. */
@@ -122,7 +141,7 @@ export function socketPath(paths: StatePaths): string {
   const near = join(paths.directory, 'control.sock')
   if (Buffer.byteLength(near) <= SOCKET_PATH_BYTES_MAX) return near
   const runtime = process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(), `atoll-${process.getuid?.() ?? 'user'}`)
-  mkdirSync(runtime, { recursive: true, mode: 0o700 })
+  makeOwnDirectory(runtime)
   return join(runtime, `atoll-${createHash('sha256').update(paths.directory).digest('hex').slice(0, 16)}.sock`)
 }
 

@@ -144,7 +144,9 @@ describe('a peer with the secret', () => {
     const { session, connection } = await tappedSession(target, 'mad-peer')
     connection.write(bytes)
     expect((await session.closed).code).toBe('connection_lost')
-    expect(await logged(target, since, names(code))).toMatchObject({ event: 'session_cut', peer: 'mad-peer' })
+    // Two cuts of one kind within a second are one line with the name and one with the number.
+    const line = await logged(target, since, names(code))
+    expect(line).toMatchObject(line.event === 'session_cut' ? { peer: 'mad-peer' } : { event: 'session_cut_again', count: 1 })
   })
 
   it('may be cut in the middle of a frame of 16 MiB without the memory staying', async () => {

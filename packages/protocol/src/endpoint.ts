@@ -151,7 +151,7 @@ export class NativeEndpoint {
       },
       (error: unknown) => {
         if (!(error instanceof ProtocolError)) throw error
-        if (!this.#isClosing) this.#noteRefusal(error.code, error.message)
+        if (!this.#isClosing) this.#noteRefusal(error.code, error.message, connection.remote)
       },
     )
     if (this.#strangers.size > UNAUTHENTICATED_CONNECTIONS_MAX) {
@@ -185,8 +185,8 @@ export class NativeEndpoint {
     return session
   }
 
-  #noteRefusal(code: string, reason: string): void {
-    this.#noteOften('connection_refused', code, { reason }, 'refused a connection')
+  #noteRefusal(code: string, reason: string, remote?: string): void {
+    this.#noteOften('connection_refused', code, { reason, ...(remote === undefined ? {} : { remote }) }, 'refused a connection')
   }
 
   /** A flood of the same costs two lines a second, not one each: the first, and how many more there were. */

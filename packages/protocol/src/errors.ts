@@ -33,7 +33,12 @@ const rows = {
     retry: 'after_backoff',
     doc: 'A bound on requests or queued bytes was reached; the request was not sent.',
   },
-  unknown_message: { code: 6, outcome: 'definite', retry: 'never', doc: 'This node does not support the message with that key.' },
+  unknown_message: {
+    code: 6,
+    outcome: 'definite',
+    retry: 'never',
+    doc: 'Not supported: this node does not know the message with that key.',
+  },
   malformed_message: { code: 7, outcome: 'definite', retry: 'never', doc: 'The body does not have the form its table gives.' },
   message_too_large: { code: 8, outcome: 'definite', retry: 'never', doc: 'The message is larger than the receiver accepts.' },
   internal_error: {
@@ -44,7 +49,6 @@ const rows = {
   },
   shutting_down: { code: 10, outcome: 'definite', retry: 'after_refresh', doc: 'The node is stopping and takes no new requests.' },
   invalid_argument: { code: 11, outcome: 'definite', retry: 'never', doc: 'A field of the request has a value that is not allowed.' },
-  not_supported: { code: 12, outcome: 'definite', retry: 'never', doc: 'The node knows the request and does not support it here.' },
   wrong_cluster: { code: 20, outcome: 'definite', retry: 'never', doc: 'The peer belongs to another cluster.' },
   wrong_secret: { code: 21, outcome: 'definite', retry: 'never', doc: 'The peer could not prove that it knows the cluster’s secret.' },
   wrong_node: { code: 22, outcome: 'definite', retry: 'after_refresh', doc: 'Another node than the one wanted answers at this address.' },

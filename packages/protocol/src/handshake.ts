@@ -123,7 +123,7 @@ function introduce(
     }
     const channel = new Channel({ connection, clock: env.clock, codec: env.codec, handlers: { onFrame, onDrain() {}, onClosed }, onGone })
     const timer: Timer = env.clock.after(timeoutMs, () =>
-      channel.destroy(new ProtocolError('hello_timed_out', `${connection.remote}: hello not finished in ${timeoutMs} ms`)),
+      channel.destroy(new ProtocolError('hello_timed_out', `${connection.remote}: hello not finished in ${Math.round(timeoutMs)} ms`)),
     )
     const onAbort = (): void => channel.destroy(new ProtocolError('request_cancelled', undefined, { cause: signal?.reason }))
     signal?.addEventListener('abort', onAbort, { once: true })

@@ -45,9 +45,11 @@ const logs = z
       .max(1024 ** 3)
       .default(16 * 1024 ** 2)
       .describe('A log file that reaches this size, in bytes, is rotated.'),
-    filesMax: z.int().min(1).max(100).default(4).describe('Rotated log files kept per node.'),
+    filesMax: z.int().min(1).max(100).default(4).describe('Log files kept per node, the current one among them.'),
   })
   .prefault({})
+
+const roles = z.strictObject({ coordinator: role(3, 7201, 31) }).prefault({})
 
 export const configSchema = z.strictObject({
   host: z
@@ -61,10 +63,7 @@ export const configSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe('Whether chaos commands may cut, delay or corrupt links between nodes. Off: the hooks are not even installed.'),
-  roles: z
-    .strictObject({ coordinator: role(3, 7201, 31) })
-    .prefault({})
-    .describe('The processes of the cluster.'),
+  roles: roles.describe('The processes of the cluster.'),
   gossip: gossip.describe('Failure detection (SWIM with Lifeguard).'),
   logs: logs.describe('Log files, one set per node.'),
   shutdownGraceMs: durationMs(100, 600_000)
@@ -87,7 +86,7 @@ export function parseConfig(text: string, origin: string): ClusterConfig {
     throw new ConfigError(origin, [`not JSON: ${(error as Error).message}`])
   }
   const parsed = configSchema.safeParse(json)
-  const problems = parsed.success ? crossChecks(parsed.data) : parsed.error.issues.map(describeIssue)
+  const problems = [...(parsed.error?.issues ?? []).map(describeIssue), ...crossChecks(json)]
   if (problems.length > 0 || !parsed.success) throw new ConfigError(origin, problems)
   return parsed.data
 }
@@ -99,20 +98,30 @@ function describeIssue(issue: z.core.$ZodIssue): string {
   return `${place}: ${issue.message}`
 }
 
-/** What no single setting can see. */
-function crossChecks(config: ClusterConfig): string[] {
-  const problems: string[] = []
+/** What no single setting can see. Each part is looked at as soon as it is valid by itself, whatever else is wrong. */
+function crossChecks(json: unknown): string[] {
+  const parts = typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : {}
+  const checkedRoles = roles.safeParse(parts['roles'])
+  const checkedGossip = gossip.safeParse(parts['gossip'])
+  return [
+    ...(checkedRoles.success ? portProblems(checkedRoles.data) : []),
+    ...(checkedGossip.success ? gossipProblems(checkedGossip.data) : []),
+  ]
+}
+
+function portProblems(checked: ClusterConfig['roles']): string[] {
   const takenBy = new Map<number, NodeId>()
-  for (const node of plannedNodes(config)) {
-    const other = takenBy.get(node.nativePort)
-    if (node.nativePort > 65_535)
-      problems.push(`roles.${node.role}.nativePort: ${node.name} would need port ${node.nativePort}, past 65535`)
-    if (other !== undefined) problems.push(`roles.${node.role}.nativePort: ${node.name} and ${other} would share port ${node.nativePort}`)
-    takenBy.set(node.nativePort, node.name)
-  }
-  if (config.gossip.suspicionMsMin < 2 * config.gossip.probeIntervalMs)
-    problems.push(
-      `gossip.suspicionMsMin: ${config.gossip.suspicionMsMin} leaves no time for two probes of ${config.gossip.probeIntervalMs} ms; want at least ${2 * config.gossip.probeIntervalMs}`,
-    )
-  return problems
+  return plannedNodes({ roles: checked, host: '' }).flatMap(({ name, role: of, nativePort }) => {
+    const other = takenBy.get(nativePort)
+    takenBy.set(nativePort, name)
+    if (nativePort > 65_535) return [`roles.${of}.nativePort: ${name} would need port ${nativePort}, past 65535`]
+    return other === undefined ? [] : [`roles.${of}.nativePort: ${name} and ${other} would share port ${nativePort}`]
+  })
+}
+
+function gossipProblems({ probeIntervalMs, suspicionMsMin }: ClusterConfig['gossip']): string[] {
+  if (suspicionMsMin >= 2 * probeIntervalMs) return []
+  return [
+    `gossip.suspicionMsMin: ${suspicionMsMin} leaves no time for two probes of ${probeIntervalMs} ms; want at least ${2 * probeIntervalMs}`,
+  ]
 }

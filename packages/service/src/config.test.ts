@@ -41,6 +41,20 @@ describe('parseConfig', () => {
     expect(() => parseConfig('{"faults": 1, "host": 2}', 'my.json')).toThrow(/^my\.json: 2 problems\n/)
   })
 
+  it('[CF2] names what only two settings together show beside what one shows alone', () => {
+    const found = problems({
+      host: '10.0.0.1',
+      gossip: { probeIntervalMs: 500, suspicionMsMin: 600 },
+      roles: { coordinator: { nativePort: 65_535 } },
+    })
+    expect(found.map(problem => problem.split(':')[0])).toEqual([
+      'host',
+      'roles.coordinator.nativePort',
+      'roles.coordinator.nativePort',
+      'gossip.suspicionMsMin',
+    ])
+  })
+
   it('[CF2] says that a file is not JSON', () => {
     expect(problemsOf(() => parseConfig('{ "host" ', 'test.json'))[0]).toMatch(/^not JSON: /)
     expect(problems([])).toHaveLength(1)

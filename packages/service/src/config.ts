@@ -1,6 +1,6 @@
 // A configuration once it is valid. The schema that makes it so is apart (`config-schema.ts`): a node process gets its
 // configuration from a supervisor that has checked it, and does without the memory a validator costs.
-import { isDnsLabel, type NodeId, nodeId } from '@atoll/base'
+import { type NodeId, nodeId } from '@atoll/base'
 import type { ClusterConfig } from './config-schema.ts'
 
 /** A configuration that cannot be used; `problems` has every reason, a sentence each. */
@@ -26,7 +26,7 @@ export interface PlannedNode {
 }
 
 /** The nodes a configuration asks for: `coordinator-1`, `coordinator-2`, …. */
-export function plannedNodes(config: ClusterConfig): PlannedNode[] {
+export function plannedNodes(config: Pick<ClusterConfig, 'roles' | 'host'>): PlannedNode[] {
   return Object.entries(config.roles).flatMap(([name, { count, nativePort }]) =>
     Array.from({ length: count }, (_, i) => ({
       name: nodeId(`${name}-${i + 1}`),
@@ -83,6 +83,3 @@ function departures(value: unknown, wanted: Shape, path: string): string[] {
     return typeof inner === kind ? [] : [`${here}: want a ${kind}, found ${inner === undefined ? 'nothing' : JSON.stringify(inner)}`]
   })
 }
-
-/** True when `name` can name a cluster: a lower-case DNS label. */
-export const isClusterName = isDnsLabel

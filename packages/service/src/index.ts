@@ -1,5 +1,5 @@
 // The front door of `service`: what every process of a cluster shares.
-export { ConfigError, isClusterName, type PlannedNode, plannedNodes, type Role } from './config.ts'
+export { ConfigError, type PlannedNode, plannedNodes, type Role } from './config.ts'
 export { configPage } from './config-page.ts'
 export { type ClusterConfig, configSchema, parseConfig } from './config-schema.ts'
 export { GossipAgent } from './gossip-agent.ts'
@@ -10,3 +10,4 @@ export { type Counter, Metrics } from './metrics.ts'
 export { type NativeAddress, PortTakenError } from './native-listener.ts'
 export { type BoundEndpoint, type Node, type NodeContext, type NodeOptions, type NodePorts, startNode } from './node.ts'
 export { exitCode, type ToNode, type ToParent } from './parent-channel.ts'
+export { clusterIdIn, SECRET_BYTES, STATE_FORMAT, StateFormatError, secretIn } from './state-format.ts'

@@ -6,7 +6,7 @@ import { LaunchError, type LaunchFlags, readLaunch } from './launch.ts'
 const FLAGS: LaunchFlags = { node: 'coordinator-2', state: '/state', config: '/state/config.json' }
 const FILES: Readonly<Record<string, string>> = {
   '/state/cluster.json': '{"format":1,"clusterId":"shop-1"}',
-  '/state/secret': `${'0aF9'.repeat(8)}\n`,
+  '/state/secret': `${'0af9'.repeat(16)}\n`,
   '/state/config.json': JSON.stringify(parseConfig('{}', 'test')),
 }
 
@@ -33,7 +33,7 @@ describe('readLaunch', () => {
   it('[LC1] reads who it is, where it listens and where the others are', () => {
     const { options, logPath, seeds } = launch()
     expect(options).toMatchObject({ name: 'coordinator-2', clusterId: 'shop-1', native: { host: '127.0.0.1', port: 7202, strict: false } })
-    expect(options.secret).toEqual(Uint8Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? 0x0a : 0xf9)))
+    expect(options.secret).toEqual(Uint8Array.from({ length: 32 }, (_, i) => (i % 2 === 0 ? 0x0a : 0xf9)))
     expect(logPath).toBe('/state/logs/coordinator-2.ndjson')
     expect(seeds.map(({ port }) => port)).toEqual([7201, 7203])
     expect(launch({ 'native-port': '0', 'strict-ports': true }).options.native).toEqual({ host: '127.0.0.1', port: 0, strict: true })
@@ -62,7 +62,7 @@ describe('readLaunch', () => {
 
   it('[LC2] refuses the state of a newer version', () => {
     expect(refusal(() => launch({}, { '/state/cluster.json': '{"format":2,"clusterId":"shop-1","more":1}' }))).toContain(
-      'newer version (format 2, this one knows 1)',
+      'newer version (format 2, this version knows 1)',
     )
   })
 

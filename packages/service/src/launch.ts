@@ -1,12 +1,10 @@
 // What a node process is told at its start: its command line and the files that names. Nothing is taken on trust, and
 // nothing is written before all of it was understood.
-import { clusterId, isDnsLabel, nodeId } from '@atoll/base'
+import { nodeId } from '@atoll/base'
 import { ConfigError, plannedNodes, resolvedConfig } from './config.ts'
 import type { NodeOptions } from './node.ts'
+import { clusterIdIn, StateFormatError, secretIn } from './state-format.ts'
 
-/** The format of the state directory that this build reads and writes. */
-const STATE_FORMAT = 1
-const SECRET = /^[0-9a-f]{32,}$/i
 const PORT = /^\d{1,5}$/
 
 /** The process cannot start with what it was given; the message says what is wrong and where. */
@@ -35,7 +33,7 @@ export function readLaunch(role: string, flags: LaunchFlags, readText: (path: st
   if (node === undefined || state === undefined || configPath === undefined)
     throw new LaunchError('usage: --node NAME --state DIR --config FILE [--native-port N] [--strict-ports]')
   const read = (path: string): string => readOrRefuse(path, readText)
-  const cluster = clusterOf(`${state}/cluster.json`, read)
+  const cluster = valueIn(`${state}/cluster.json`, read, clusterIdIn)
   const config = configOf(configPath, read)
   const planned = plannedNodes(config)
   const own = planned.find(({ name }) => name === node)
@@ -46,7 +44,7 @@ export function readLaunch(role: string, flags: LaunchFlags, readText: (path: st
       name: nodeId(node),
       role,
       clusterId: cluster,
-      secret: secretOf(`${state}/secret`, read),
+      secret: valueIn(`${state}/secret`, read, secretIn),
       config,
       native: { host: own.host, port: portOf(flags['native-port']) ?? own.nativePort, strict: flags['strict-ports'] ?? false },
     },
@@ -79,30 +77,13 @@ function configOf(path: string, read: (path: string) => string): NodeOptions['co
   }
 }
 
-/** The cluster a state directory belongs to. One that a newer version wrote is left as it is. */
-function clusterOf(path: string, read: (path: string) => string): NodeOptions['clusterId'] {
-  const { format, clusterId: id } = objectIn(read(path), path)
-  if (typeof format === 'number' && format > STATE_FORMAT)
-    throw new LaunchError(`${path} was written by a newer version (format ${format}, this one knows ${STATE_FORMAT}); nothing was touched`)
-  if (format !== STATE_FORMAT || typeof id !== 'string' || !isDnsLabel(id))
-    throw new LaunchError(`${path} is damaged: want {"format":${STATE_FORMAT},"clusterId":"…"}`)
-  return clusterId(id)
-}
-
-function objectIn(text: string, path: string): Record<string, unknown> {
-  let value: unknown
+/** What `parse` finds in the file at `path`. */
+function valueIn<T>(path: string, read: (path: string) => string, parse: (text: string) => T): T {
+  const text = read(path)
   try {
-    value = JSON.parse(text)
+    return parse(text)
   } catch (error) {
-    throw new LaunchError(`${path} is damaged: ${(error as Error).message}`, { cause: error })
+    if (error instanceof StateFormatError) throw new LaunchError(`${path} ${error.message}`, { cause: error })
+    throw error
   }
-  if (typeof value !== 'object' || value === null) throw new LaunchError(`${path} is damaged: want an object`)
-  return value as Record<string, unknown>
-}
-
-function secretOf(path: string, read: (path: string) => string): Uint8Array {
-  const text = read(path).trim()
-  if (!SECRET.test(text) || text.length % 2 !== 0)
-    throw new LaunchError(`${path} does not hold a secret: want at least 32 hex digits, in pairs`)
-  return Uint8Array.from(text.match(/../g) ?? [], pair => Number.parseInt(pair, 16))
 }

@@ -1,12 +1,18 @@
 // What an operator may set: the schema of `cluster.config.json`, with defaults, bounds and words for the config page.
 // A bad file reports every problem at once, each with the place and what to do.
 import type { NodeId } from '@atoll/base'
+import { decimal } from '@atoll/protocol'
 import { defaultSettings } from '@atoll/swim'
 import * as z from 'zod'
 import { ConfigError, plannedNodes } from './config.ts'
 
-const durationMs = (min: number, max: number) => z.int(`want a whole number of milliseconds`).min(min).max(max)
-const port = z.int().min(1).max(65_535)
+/** A whole number within bounds; whatever is wrong, the message says what is right. */
+const whole = (min: number, max: number, unit = '') => {
+  const wanted = `want a whole number${unit} from ${decimal(min)} to ${decimal(max)}`
+  return z.int(wanted).min(min, wanted).max(max, wanted)
+}
+const durationMs = (min: number, max: number) => whole(min, max, ' of milliseconds')
+const port = whole(1, 65_535)
 
 /** Addresses that never leave the machine: 127.0.0.0/8 and ::1. */
 function isLoopback(host: string): boolean {
@@ -18,7 +24,7 @@ function isLoopback(host: string): boolean {
 const role = (count: number, nativePort: number, countMax: number) =>
   z
     .strictObject({
-      count: z.int().min(0).max(countMax).default(count).describe('How many of them run.'),
+      count: whole(0, countMax).default(count).describe('How many of them run.'),
       nativePort: port.default(nativePort).describe('Native port of the first; the others follow, one higher each.'),
     })
     .prefault({})
@@ -39,13 +45,10 @@ const gossip = z
 const logs = z
   .strictObject({
     level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity that is written.'),
-    fileBytesMax: z
-      .int()
-      .min(64 * 1024)
-      .max(1024 ** 3)
+    fileBytesMax: whole(64 * 1024, 1024 ** 3, ' of bytes')
       .default(16 * 1024 ** 2)
       .describe('A log file that reaches this size, in bytes, is rotated.'),
-    filesMax: z.int().min(1).max(100).default(4).describe('Log files kept per node, the current one among them.'),
+    filesMax: whole(1, 100).default(4).describe('Log files kept per node, the current one among them.'),
   })
   .prefault({})
 

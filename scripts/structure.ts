@@ -80,4 +80,4 @@ export const bundles: Readonly<Record<string, string>> = {
 }
 
 /** Left out of every bundle; they are dependencies of the root, so that `dist/` finds them. */
-export const externals: readonly string[] = ['msgpackr']
+export const externals: readonly string[] = ['msgpackr', '@node-rs/crc32']

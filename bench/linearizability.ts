@@ -1,0 +1,92 @@
+// How long the linearizability checker takes: histories of correct systems, of broken ones, and the worst cases it has.
+//   npm run bench -- linearizability [--runs 5] [--steps 40000000]
+// Worst cases are built to defeat it, and are printed whatever they show: `unknown` is the step budget or the memory bound.
+import { parseArgs } from 'node:util'
+import { type Random, seededRandom } from '../packages/base/src/index.ts'
+import {
+  appendedLog,
+  checkLinearizable,
+  type LinearizabilityResult,
+  lockModel,
+  type Operation,
+  register,
+  storeModel,
+  tightenByLog,
+  versionedRegister,
+} from '../packages/history/src/index.ts'
+import { randomExecution } from '../packages/history/src/linearizability/random-execution.ts'
+import { lockSystem, logSystem, registerSystem, storeSystem, versionedSystem } from '../packages/history/src/linearizability/random-systems.ts'
+import { machineLine } from './machine.ts'
+
+const { values } = parseArgs({ options: { runs: { type: 'string', default: '5' }, steps: { type: 'string', default: '40000000' } } })
+const runs = Number(values.runs)
+const whole = { partition: () => 'all', stepsMax: Number(values.steps) }
+
+console.log(machineLine())
+console.log(`worst of ${runs} seeds; every history is one partition\n`)
+
+function row(name: string, history: (random: Random) => readonly Operation[], check: (history: readonly Operation[]) => LinearizabilityResult): void {
+  const times: number[] = []
+  const verdicts = new Set<string>()
+  let steps = 0
+  for (let seed = 1; seed <= runs; seed++) {
+    const operations = history(seededRandom(seed))
+    const startedAtMs = performance.now()
+    const result = check(operations)
+    times.push(performance.now() - startedAtMs)
+    verdicts.add(result.verdict)
+    steps = Math.max(steps, result.steps)
+  }
+  const worst = `${Math.max(...times).toFixed(0)} ms`
+  const least = `${Math.min(...times).toFixed(0)} ms`
+  console.log(`${name.padEnd(66)} ${least.padStart(9)} ${worst.padStart(9)} ${String(steps).padStart(10)} steps  ${[...verdicts].join(', ')}`)
+}
+
+/** A stale read near the end: the answer of a read long before. */
+function stale(history: readonly Operation[]): Operation[] {
+  const reads = history.filter(({ f, outcome }) => (f === 'read' || f === 'get') && outcome === 'ok')
+  const target = reads[Math.floor(reads.length * 0.9)]
+  const source = reads[Math.floor(reads.length * 0.4)]
+  return history.map(operation => (operation === target ? { ...operation, output: source?.output } : operation))
+}
+
+console.log('correct systems'.padEnd(66), '     best', '    worst')
+for (const processes of [8, 16]) {
+  const options = { processes, operations: 2_000 }
+  const name = (model: string) => `${model}, 2,000 operations, ${processes} clients`
+  row(name('register'), random => randomExecution(random, registerSystem(), options), history => checkLinearizable(register, history, whole))
+  row(name('register, writes only'), random => randomExecution(random, registerSystem({ write: 9, read: 1 }), options), history => checkLinearizable(register, history, whole))
+  row(name('versioned register'), random => randomExecution(random, versionedSystem(random), options), history => checkLinearizable(versionedRegister, history, whole))
+  row(name('store'), random => randomExecution(random, storeSystem(10), options), history => checkLinearizable(storeModel(), history, whole))
+  row(name('lock'), random => randomExecution(random, lockSystem(random), options), history => checkLinearizable(lockModel(), history, whole))
+  row(name('log'), random => randomExecution(random, logSystem(), options), history => checkLinearizable(appendedLog, history, whole))
+}
+row('register, 20,000 operations, 16 clients', random => randomExecution(random, registerSystem(), { processes: 16, operations: 20_000 }), history => checkLinearizable(register, history, whole))
+row('store, 20,000 operations, 16 clients', random => randomExecution(random, storeSystem(10), { processes: 16, operations: 20_000 }), history => checkLinearizable(storeModel(), history, whole))
+
+console.log('\none stale read at nine tenths')
+for (const processes of [8, 16]) {
+  const options = { processes, operations: 2_000 }
+  row(`register, 2,000 operations, ${processes} clients`, random => stale(randomExecution(random, registerSystem(), options)), history => checkLinearizable(register, history, whole))
+  row(`store, 2,000 operations, ${processes} clients`, random => stale(randomExecution(random, storeSystem(10), options)), history => checkLinearizable(storeModel(), history, whole))
+}
+
+console.log('\nlost answers (each may take effect at any later time), 16 clients')
+for (const lost of [0.005, 0.02, 0.1]) {
+  const options = { processes: 16, operations: 2_000, lost }
+  const name = (model: string) => `${model}, 2,000 operations, ${lost * 100} % lost`
+  row(name('register'), random => randomExecution(random, registerSystem(), options), history => checkLinearizable(register, history, whole))
+  row(name('store'), random => randomExecution(random, storeSystem(10), options), history => checkLinearizable(storeModel(), history, whole))
+  row(name('register, one stale read'), random => stale(randomExecution(random, registerSystem(), options)), history => checkLinearizable(register, history, whole))
+}
+
+console.log('\nworst cases')
+for (const width of [10, 14, 18, 22]) {
+  /** Everybody writes at once, then somebody reads what nobody wrote: all orders of all subsets lead nowhere. */
+  const hopeless = (random: Random): Operation[] => {
+    const system = registerSystem({ write: 1 })
+    const writes = randomExecution(random, system, { processes: width, operations: width, pause: 0 }).map(write => ({ ...write, t0: 0, t1: 1 }))
+    return [...writes, { ...(writes[0] as Operation), process: 99, operation: 99, f: 'read', input: null, output: -1, t0: 2, t1: 3 }]
+  }
+  row(`register, ${width} concurrent writes, then an impossible read`, hopeless, history => checkLinearizable(register, history, whole))
+}

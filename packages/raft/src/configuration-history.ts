@@ -20,6 +20,11 @@ export class ConfigurationHistory {
     return latest
   }
 
+  /** The one that the latest replaced, unless that was applied. */
+  get before(): Configuration | undefined {
+    return this.#known.at(-2)?.configuration
+  }
+
   /** The one in force at `index`, which must not be older than what was last applied. */
   at(index: LogIndex): Configuration | undefined {
     return this.#known.findLast(entry => entry.index <= index)?.configuration

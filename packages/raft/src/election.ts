@@ -3,7 +3,6 @@
 // partial partitions; each alone does not.
 import { assert, type NodeId } from '@atoll/base'
 import { Candidacy } from './candidacy.ts'
-import { voterOf } from './configuration.ts'
 import type { PreVoteRequest, PreVoteResponse, VoteRequest, VoteResponse } from './messages.ts'
 import type { Server } from './server.ts'
 import { type Member, term } from './terms.ts'
@@ -120,7 +119,7 @@ export class Election {
   }
 
   #stand(kind: 'pre_vote' | 'vote', forTerm: Candidacy['term']): Candidacy {
-    assert(voterOf(this.#server.configuration, this.#server.self.node) !== undefined, 'only a voter stands for election')
+    assert(this.#server.isElectable, 'only a voter stands for election')
     this.#candidacy = new Candidacy(kind, forTerm)
     return this.#candidacy
   }

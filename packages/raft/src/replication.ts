@@ -117,7 +117,9 @@ export class Replication {
     const { log, settings, ballot, outbox, commit } = this.#server
     const prevIndex = previous(peer.nextIndex)
     const prevTerm = log.termAt(prevIndex)
-    if (prevTerm === undefined) {
+    // The term before the first entry is always known, even when that entry is long gone.
+    const isDiscarded = peer.nextIndex <= log.lastIndex && log.extentAt(peer.nextIndex) === undefined
+    if (prevTerm === undefined || isDiscarded) {
       this.#beginSnapshot(peer, now)
       return false
     }

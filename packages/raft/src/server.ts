@@ -72,8 +72,16 @@ export class Server {
   }
 
   get isVoter(): boolean {
-    const own = voterOf(this.configuration, this.self.node)
-    return own !== undefined && isSameMember(own, this.self)
+    return this.#votesIn(this.configuration)
+  }
+
+  /**
+   * A voter, or one that is being removed: until its removal is committed nobody else may hold the entry that removes
+   * it, and then nobody else can be elected (dissertation 4.2.2).
+   */
+  get isElectable(): boolean {
+    const { latest, before } = this.configurations
+    return this.#votesIn(latest.configuration) || (latest.index > this.#commit && before !== undefined && this.#votesIn(before))
   }
 
   /** How far the log is known to be on this server's own disk. */
@@ -92,7 +100,7 @@ export class Server {
 
   /** May this server stand for election? */
   mayStand(now: number): boolean {
-    return this.isVoter && !this.damage.damaged && !this.diskFull && !this.isDiskStuck(now)
+    return this.isElectable && !this.damage.damaged && !this.diskFull && !this.isDiskStuck(now)
   }
 
   /** Appends `batch`, in the place of whatever conflicts with it. Returns whether the configuration changed. */
@@ -133,5 +141,10 @@ export class Server {
     if (index <= this.#applied) return
     this.#applied = index
     this.configurations.applied(index)
+  }
+
+  #votesIn(configuration: Configuration): boolean {
+    const own = voterOf(configuration, this.self.node)
+    return own !== undefined && isSameMember(own, this.self)
   }
 }

@@ -41,11 +41,11 @@ export class Checker {
   }
 
   /** Election safety, leader completeness, and every acknowledged write in every later leader's log. */
-  elected(name: string, term: number, termAt: (index: number) => number | undefined): void {
+  elected({ name, disk }: CheckedServer, term: number, termAt: (index: number) => number | undefined): void {
     const other = this.#leaders.get(term)
     if (other !== undefined && other !== name) this.violated(name, `leads term ${term}, which ${other} led`)
     this.#leaders.set(term, name)
-    const holds = ({ index, term: of }: { index: number; term: number }) => index === 0 || termAt(index) === of
+    const holds = ({ index, term: of }: { index: number; term: number }) => index <= disk.snapshot.index || termAt(index) === of
     if (term > this.committed.term && !holds(this.committed)) this.violated(name, `leads ${term} without committed ${this.committed.index}`)
     if (term > this.#acked.term && !holds(this.#acked)) this.violated(name, `leads ${term} without acknowledged ${this.#acked.index}`)
   }

@@ -256,7 +256,7 @@ export class SimulatedCluster implements World {
     if (this.tracing) this.#note(server, JSON.stringify(event))
     if (event.kind === 'became_leader') {
       const { raft } = server
-      this.checker.elected(server.name, event.term, index => raft?.termAt(index as LogIndex))
+      this.checker.elected(server, event.term, index => raft?.termAt(index as LogIndex))
     }
     this.onEvent(server, event)
   }

@@ -50,6 +50,8 @@ export class Operator {
       const isUp = this.#cluster.server(learner.node).isUp
       return isUp ? { kind: 'promote', node: learner.node } : { kind: 'remove', node: learner.node }
     }
+    // Whoever is impaired cannot be counted on: taking another one out could leave no majority.
+    if (this.impaired.size > 0) return undefined
     const unwanted = voters.find(({ node }) => node === this.unwanted)
     this.unwanted = undefined
     if (unwanted !== undefined && voters.length > 1) return { kind: 'remove', node: unwanted.node }

@@ -222,10 +222,10 @@ export class SimulatedServer {
     const { msMin, msMax } = this.speed
     this.#world.later(msMin + this.#world.random.float() * (msMax - msMin), () => {
       if (this.#life !== life) return
+      for (let done = 0; done < covered && this.#life === life && !this.stuck; done++) this.#completed()
+      if (this.#life !== life) return
       this.#syncing = false
-      if (this.stuck) return
-      for (let done = 0; done < covered && this.#life === life; done++) this.#completed()
-      if (this.#life === life) this.#sync()
+      this.#sync()
     })
   }
 

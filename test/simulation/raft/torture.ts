@@ -26,7 +26,7 @@ const OPERATION_EVERY_MS = 55
 export function torture(module: RaftModule, seed: number, tracing = false): Result {
   const voters = [3, 3, 5, 3, 4, 1][seed % 6] ?? 3
   const settings = {
-    snapshotChunkBytes: 64 << (seed % 3),
+    snapshotChunkBytes: 16 << (seed % 3),
     snapshotChunksInflightMax: 1 + (seed % 3),
     inflightMessagesMax: seed % 4 === 0 ? 1 : 8,
     appendBytesMax: seed % 2 === 0 ? 200 : 1 << 20,

@@ -9,6 +9,7 @@ export {
   type LinearizabilityResult,
   type PartitionResult,
   type Placed,
+  type Told,
 } from './linearizability/check.ts'
 export { agrees, type Deterministic, type Model } from './linearizability/model.ts'
 export type { Verdict } from './linearizability/search.ts'
@@ -32,6 +33,7 @@ export type { HistoryRecord, Operation, Outcome } from './operation.ts'
 export { pairRecords } from './pairing.ts'
 export { RecordedClient, Recorder, type RecorderOptions } from './recorder.ts'
 export { checkRevisions, type RevisionReport, type RevisionSeen, type RevisionViolation } from './revisions.ts'
+export { timelinePage } from './timeline/page.ts'
 export { checkWatches, type WatchProperty, type WatchReport, type WatchViolation } from './watch/check-watch.ts'
 export { type Change, changesOf, type KnownChange, RevisionedHistory } from './watch/revisioned-history.ts'
 export type { Watch, WatchEvent, WatchResponse, WatchStream } from './watch/watch.ts'

@@ -11,8 +11,8 @@ export const LINE_CHARS_MAX = 1_048_576
 export const PROBLEMS_MAX = 20
 /** Violations that one report of a checker lists; the count of all is told. */
 export const VIOLATIONS_MAX = 100
-/** Steps that the search spends on one key before it answers `unknown`: about four seconds. */
-export const STEPS_MAX = 40_000_000
+/** Steps that the search spends on one partition before it answers `unknown`: 2 s of a register, 20 s or more of a whole store. */
+export const STEPS_MAX = 10_000_000
 /** 32-bit words of remembered configurations per key before the search answers `unknown`: 256 MiB. */
 export const CONFIGURATION_WORDS_MAX = 67_108_864
 /** Operations drawn on one timeline page; those around the first one that cannot be linearized are kept. */

@@ -41,11 +41,43 @@ function tampered(history: readonly Operation[], random: Random): Operation[] {
     () => [],
     operation => [operation, { ...operation, operation: 9_999, process: 9_999, t0: operation.t1 + 0.01, t1: operation.t1 + 0.02 }],
     operation => [{ ...operation, t0: last + 1, t1: last + 2 }],
+    // Certainly applied, with an answer that nobody heard.
+    operation => [{ ...operation, outcome: 'applied', output: null }],
     operation => [{ ...operation, t1: operation.t0 + (operation.t1 - operation.t0) * random.float() * 0.5 }],
   ]
   const mutate = mutations[random.below(mutations.length)]!
   return history.flatMap(operation => (operation === target ? mutate(operation) : [operation])).sort((a, b) => a.t0 - b.t0)
 }
+
+/** Operations at arbitrary times, of arbitrary outcome, on so few values that most of them occur several times. */
+function registerSoup(random: Random, operations: number): Operation[] {
+  const values = 1 + random.below(4)
+  return Array.from({ length: operations }, (_, index): Operation => {
+    const f = ['read', 'write', 'cas'][random.below(3)]!
+    const outcome = random.below(4) === 0 ? 'info' : random.below(12) === 0 ? 'applied' : 'ok'
+    const value = () => random.below(values)
+    const input = f === 'read' ? null : f === 'write' ? value() : { from: value(), to: value() }
+    const answer = f === 'read' ? [null, value(), value()][random.below(3)] : f === 'write' ? null : random.below(2) === 0
+    const t0 = random.below(12)
+    const t1 = outcome === 'info' ? Number.POSITIVE_INFINITY : t0 + 1 + random.below(8)
+    const output = outcome === 'ok' ? answer : null
+    return { process: index, operation: index, f, key: 'r', node: null, input, output, outcome, t0, t1, error: null }
+  })
+}
+
+describe('register with few values', () => {
+  it('[LI2] agrees with the definition on anything at all', () => {
+    const verdicts = { true: 0, false: 0 }
+    for (let seed = 1; seed <= 3_000; seed++) {
+      const random = seededRandom(seed)
+      const history = registerSoup(random, 3 + random.below(7))
+      const truth = linearizableByDefinition(register, history)
+      verdicts[`${truth}`]++
+      expect(checkLinearizable(register, history).verdict, `seed ${seed}`).toBe(truth ? 'linearizable' : 'not linearizable')
+    }
+    expect(Math.min(verdicts.true, verdicts.false)).toBeGreaterThan(500)
+  })
+})
 
 describe.each(subjects)('$name', ({ model, system }) => {
   it('[LI1] accepts whatever a correct system did, lost answers included', () => {
@@ -76,6 +108,21 @@ describe.each(subjects)('$name', ({ model, system }) => {
     )
     // Both sides were seen often enough to mean something.
     expect(Math.min(verdicts.true, verdicts.false)).toBeGreaterThan(50)
+  })
+
+  it('[LI2] agrees with the definition on longer histories', () => {
+    const verdicts = { true: 0, false: 0 }
+    fc.assert(
+      fc.property(seeds, seed => {
+        const random = seededRandom(seed)
+        const history = tampered(randomExecution(random, system(random), { processes: 4, operations: 60, lost: 0.02 }), random)
+        const truth = linearizableByDefinition(model, history)
+        verdicts[`${truth}`]++
+        expect(checkLinearizable(model, history, whole).verdict).toBe(truth ? 'linearizable' : 'not linearizable')
+      }),
+      { seed: 14, numRuns: 60 },
+    )
+    expect(Math.min(verdicts.true, verdicts.false)).toBeGreaterThan(5)
   })
 
   it('[LI3] shows an order that keeps real time and that the model accepts', () => {

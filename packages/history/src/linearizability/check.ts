@@ -1,23 +1,27 @@
 // The linearizability checker's front: which operations count, how a history falls apart into independent ones, and what
 // is said about each.
-import { CONFIGURATION_WORDS_MAX, STEPS_MAX } from '../limits.ts'
+import { present } from '@atoll/base'
 import type { Operation } from '../operation.ts'
 import { groupBy } from '../partition.ts'
+import type { Call } from './call.ts'
+import { firstImpossible } from './first-impossible.ts'
 import type { Model } from './model.ts'
-import { type Call, Search, type Verdict } from './search.ts'
+import type { Verdict } from './search.ts'
+import { type Bounds, readCalls, searchOrder } from './search-order.ts'
 
-export interface CheckOptions<Input> {
-  /** What the search may spend on one partition before it answers `unknown`. */
-  readonly stepsMax?: number
-  readonly configurationWordsMax?: number
+export interface CheckOptions<Input> extends Bounds {
   /** Operations with different answers never affect each other (Herlihy and Wing 1990, locality). The key when left out. */
   readonly partition?: (operation: Operation, input: Input) => string
 }
 
-/** An operation at its place in the linearization, and the state after it. */
-export interface Placed {
+/** An operation, and what it asked and was answered in the words of the model. */
+export interface Told {
   readonly operation: Operation
   readonly text: string
+}
+
+/** An operation at its place in the linearization, and the state after it. */
+export interface Placed extends Told {
   readonly state: string
 }
 
@@ -25,11 +29,12 @@ export interface PartitionResult {
   readonly partition: string
   readonly verdict: Verdict
   /** Operations that counted: without failed ones and reads that were never answered. */
-  readonly operations: readonly Operation[]
-  /** The longest partial linearization found, which is a whole one when the verdict is `linearizable`. */
+  readonly operations: readonly Told[]
+  /** An order of everything (`linearizable`), of all that returned before `stuck`, or the longest found (`unknown`). */
   readonly order: readonly Placed[]
-  /** The first operation that cannot be linearized: it returned, but after `order` nothing that may come next fits. */
-  readonly stuck: { readonly operation: Operation; readonly text: string; readonly state: string } | undefined
+  /** The first operation that cannot be linearized: no order holds it and everything that returned before it. */
+  readonly stuck: Told | undefined
+  readonly initialState: string
   readonly steps: number
   readonly configurations: number
 }
@@ -52,12 +57,7 @@ export function checkLinearizable<State, Input, Output>(
   options: CheckOptions<Input> = {},
 ): LinearizabilityResult {
   const { partition = ({ key }) => key } = options
-  const calls = operations.flatMap((operation): Call<Input, Output>[] => {
-    if (operation.outcome === 'fail') return []
-    const input = model.input(operation)
-    const output = operation.outcome === 'ok' ? model.output(operation) : undefined
-    return output === undefined && model.readOnly(input) ? [] : [{ operation, input, output }]
-  })
+  const calls = readCalls(model, operations)
   const groups = groupBy(calls, ({ operation, input }) => partition(operation, input))
   const partitions = [...groups].map(([name, group]) => checkPartition(model, name, group, options))
   partitions.sort((a, b) => severity[b.verdict] - severity[a.verdict])
@@ -71,29 +71,31 @@ function checkPartition<State, Input, Output>(
   model: Model<State, Input, Output>,
   partition: string,
   calls: readonly Call<Input, Output>[],
-  { stepsMax = STEPS_MAX, configurationWordsMax = CONFIGURATION_WORDS_MAX }: CheckOptions<Input>,
+  bounds: Bounds,
 ): PartitionResult {
-  const byCall = calls.toSorted((a, b) => a.operation.t0 - b.operation.t0)
-  const required = byCall.filter(({ operation }) => operation.outcome !== 'info')
-  const ordered = [...required, ...byCall.filter(({ operation }) => operation.outcome === 'info')]
-  const search = new Search(model, ordered, required.length, configurationWordsMax)
-  const verdict = search.advance(stepsMax)
-  const { longest } = search
-  const text = ({ input, output }: Call<Input, Output>) => model.describeCall(input, output)
-  const order = longest.operations.flatMap((index, place): Placed[] => {
-    const call = ordered[index]
-    const state = longest.states[place]
-    return call === undefined || state === undefined ? [] : [{ operation: call.operation, text: text(call), state: model.describe(state) }]
-  })
-  const stuck = longest.stuck === undefined ? undefined : ordered[longest.stuck]
-  const state = order.at(-1)?.state ?? model.describe(model.initial)
+  const operations = calls.map(({ operation }) => operation).sort((a, b) => a.t0 - b.t0)
+  const found = searchOrder(model, calls, bounds)
+  const blamed = found.verdict === 'not linearizable' ? blame(model, operations, bounds) : undefined
+  const { longest } = blamed?.before ?? found
+  const callOf = new Map(calls.map(call => [call.operation.operation, call]))
+  const told = ({ operation }: Operation): Told => {
+    const { operation: original, input, output } = present(callOf.get(operation), 'operation')
+    return { operation: original, text: model.describeCall(input, output) }
+  }
+  const stuck = blamed?.operation ?? longest.stuck?.operation
   return {
     partition,
-    verdict,
-    operations: byCall.map(({ operation }) => operation),
-    order,
-    stuck: stuck === undefined ? undefined : { operation: stuck.operation, text: text(stuck), state },
-    steps: search.steps,
-    configurations: search.configurations,
+    verdict: found.verdict,
+    operations: operations.map(told),
+    order: longest.calls.map(({ operation }, place) => ({ ...told(operation), state: model.describe(longest.states[place] as State) })),
+    stuck: stuck === undefined ? undefined : told(stuck),
+    initialState: model.describe(model.initial),
+    steps: found.steps,
+    configurations: found.configurations,
   }
+}
+
+/** The operation at whose return the history stops being linearizable, and an order of all that returned before. */
+function blame<State, Input, Output>(model: Model<State, Input, Output>, operations: readonly Operation[], bounds: Bounds) {
+  return firstImpossible(operations, beginning => searchOrder(model, readCalls(model, beginning), bounds))
 }

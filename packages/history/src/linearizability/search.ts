@@ -4,35 +4,31 @@
 // of the list), and when the earliest return is reached with nothing accepted, the latest decision is undone.
 //
 // Beyond the papers, three things that keep answers the same and make the search short:
-// - An operation that fits now and changes nothing is linearized at once and never undone: whatever order holds it later
-//   also works with it here. Reads go first, so a read costs one step instead of doubling the search.
+// - An operation that fits now and never changes anything is linearized at once and not reconsidered: whatever order holds it
+//   later also works with it here. Reads go first, so a read costs one step instead of doubling the search.
 // - An operation of unknown outcome is tried last and only matters until it is used (`configurations.ts`).
+// - A branch after which something left over can no longer happen is not entered (`prospects.ts`).
 // - States are numbered, so that comparing configurations compares integers.
 import { present } from '@atoll/base'
-import type { Operation } from '../operation.ts'
+import type { Call } from './call.ts'
 import { Configurations } from './configurations.ts'
 import { EntryList } from './entry-list.ts'
 import { LinearizedSet } from './linearized-set.ts'
 import type { Model } from './model.ts'
+import { Prospects } from './prospects.ts'
 
 export type Verdict = 'linearizable' | 'not linearizable' | 'unknown'
 
-/** An operation as the model reads it. An undefined output is an unknown one. */
-export interface Call<Input, Output> {
-  readonly operation: Operation
-  readonly input: Input
-  readonly output: Output | undefined
+/** A partial linearization: which operations, and the state after each. */
+export interface Prefix<State, Input, Output> {
+  readonly calls: readonly Call<Input, Output>[]
+  readonly states: readonly State[]
+  /** The operation whose return could not be passed; undefined when all are linearized. */
+  readonly stuck: Call<Input, Output> | undefined
 }
 
-/** A partial linearization: which operations, and the state after each. */
-export interface Prefix<State> {
-  readonly operations: readonly number[]
-  readonly states: readonly State[]
-  /** Of them, those that had to be linearized. */
-  readonly required: number
-  /** The operation whose return could not be passed: it has to come next and cannot. */
-  readonly stuck: number | undefined
-}
+/** Configurations compared in the time of one operation tried on a state. */
+const PROBES_PER_STEP = 8
 
 interface Decision {
   readonly operation: number
@@ -49,8 +45,12 @@ export class Search<State, Input, Output> {
   readonly #list: EntryList
   readonly #set: LinearizedSet
   readonly #tried: Configurations
-  readonly #states: State[]
-  readonly #stateIds: Map<string, number>
+  readonly #prospects: Prospects<State, Input, Output>
+  readonly #states: State[] = []
+  /** Per state, how far it has come and its number as a value that operations need. */
+  readonly #positions: number[] = []
+  readonly #values: number[] = []
+  readonly #stateIds = new Map<string, number>()
   readonly #decisions: Decision[] = []
   #state = 0
   /** Where the walk over the calls stands: first over the reads, then over all others, then over the optional operations. */
@@ -74,22 +74,22 @@ export class Search<State, Input, Output> {
   constructor(model: Model<State, Input, Output>, calls: readonly Call<Input, Output>[], required: number, wordsMax: number) {
     this.#model = model
     this.#calls = calls
-    this.#readOnly = Uint8Array.from(calls, ({ input }) => Number(model.readOnly(input)))
+    this.#readOnly = Uint8Array.from(calls, ({ input, output }) => Number(model.readOnly(input, output)))
     this.#list = new EntryList(
       calls.map(({ operation }) => operation),
       required,
     )
     this.#set = new LinearizedSet(required, calls.length - required)
     this.#tried = new Configurations(this.#list, this.#set, wordsMax)
-    this.#states = [model.initial]
-    this.#stateIds = new Map([[model.identity(model.initial), 0]])
+    this.#prospects = new Prospects(model, calls, required)
+    this.#idOf(model.initial)
     this.#entry = this.#list.first
     this.#nextOptional = required
   }
 
-  /** Steps so far: operations tried on a state, and configurations compared. */
+  /** The work so far: operations tried on a state, and configurations compared at their lower price. */
   get steps(): number {
-    return this.#steps + this.#tried.probes
+    return this.#steps + Math.floor(this.#tried.probes / PROBES_PER_STEP)
   }
 
   get configurations(): number {
@@ -113,14 +113,13 @@ export class Search<State, Input, Output> {
   }
 
   /** The most that could be linearized; everything, when the verdict is `linearizable`. */
-  get longest(): Prefix<State> {
-    const { state, required, stuck } = this.#bestEnd
+  get longest(): Prefix<State, Input, Output> {
+    const { state, stuck } = this.#bestEnd
     const after = this.#best.map((_, index) => this.#best[index + 1]?.state ?? state)
     return {
-      operations: this.#best.map(({ operation }) => operation),
+      calls: this.#best.map(({ operation }) => present(this.#calls[operation], 'operation')),
       states: after.map(id => this.#states[id] as State),
-      required,
-      stuck,
+      stuck: stuck === undefined ? undefined : this.#calls[stuck],
     }
   }
 
@@ -150,11 +149,16 @@ export class Search<State, Input, Output> {
     const after = this.#model.step(before, input, output)
     if (after === undefined) return
     const state = after === before ? this.#state : this.#idOf(after)
-    const forced = state === this.#state
-    // A perhaps that changes nothing is of no use.
-    if (forced && operation >= this.#list.required) return
+    const changes = state !== this.#state
+    // A perhaps is of no use unless it leads somewhere.
+    if (operation >= this.#list.required && (!changes || this.#prospects.useless(operation, undefined))) return
+    const last = this.#decisions.at(-1)
+    if (last !== undefined && this.#prospects.useless(last.operation, operation)) return
+    const left = this.#values[this.#state] ?? 0
+    const forced = (!changes && this.#readOnly[operation] === 1) || this.#prospects.harmless(operation, left)
     this.#apply(operation)
-    if (!forced && !this.#tried.add(state)) {
+    const hopeless = changes && (this.#prospects.abandons(left) || this.#prospects.misses(this.#positions[state] ?? 0, this.#list))
+    if (hopeless || (!forced && !this.#tried.add(state))) {
       this.#undo(operation)
       return
     }
@@ -189,6 +193,7 @@ export class Search<State, Input, Output> {
 
   #apply(operation: number): void {
     this.#set.flip(operation)
+    this.#prospects.take(operation)
     if (operation >= this.#list.required) return
     this.#list.lift(operation)
     this.#depth++
@@ -196,6 +201,7 @@ export class Search<State, Input, Output> {
 
   #undo(operation: number): void {
     this.#set.flip(operation)
+    this.#prospects.giveBack(operation)
     if (operation >= this.#list.required) return
     this.#list.unlift(operation)
     this.#depth--
@@ -206,6 +212,8 @@ export class Search<State, Input, Output> {
     const known = this.#stateIds.get(identity)
     if (known !== undefined) return known
     this.#stateIds.set(identity, this.#states.length)
+    this.#positions.push(this.#model.position?.(state) ?? 0)
+    this.#values.push(this.#prospects.valueOf(identity))
     return this.#states.push(state) - 1
   }
 

@@ -75,7 +75,7 @@ export const appendedLog: Model<LogState, LogInput, LogOutput> & Deterministic<L
     const hash = optional(fields['hash'], value => textOf(operation, value, 'the hash'))
     return { tail: integerOf(operation, fields['tail'], 'the tail'), hash }
   },
-  readOnly: ({ f }) => f === 'read' || f === 'tail',
+  readOnly: ({ f }, output) => f === 'read' || f === 'tail' || output === null,
   execute(state, input) {
     if (input.f === 'fence') return { state: input.token === state.token ? state : { ...state, token: input.token }, output: true }
     if (input.f !== 'append') return { state, output: { tail: state.tail, hash: state.hash } }
@@ -92,6 +92,11 @@ export const appendedLog: Model<LogState, LogInput, LogOutput> & Deterministic<L
     return agrees(output, truth) ? next : undefined
   },
   identity: ({ tail, hash, token }) => `${tail}/${hash}/${JSON.stringify(token)}`,
+  position: ({ tail }) => tail,
+  latest(input, output) {
+    if (typeof output !== 'object' || output === null) return undefined
+    return input.f === 'append' ? output.tail - input.records.length : output.tail
+  },
   describe: ({ tail, hash, token }) => `tail ${tail}, hash ${hash}${token === null ? '' : `, fenced by ${token}`}`,
   describeCall(input, output) {
     const answer =

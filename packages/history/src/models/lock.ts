@@ -36,13 +36,19 @@ export function lockModel({ expiring = false }: { readonly expiring?: boolean } 
       if (f === 'holder') return optional(output, token) ?? null
       return optional(output, grant => token(fieldsOf(operation, grant, 'the grant')['token'])) ?? null
     },
-    readOnly: ({ f }) => f === 'holder',
+    // Where leases end by themselves, any answer may be the first to tell of it.
+    readOnly: ({ f }, output) => f === 'holder' || (!expiring && (output === null || output === false)),
     step(state, input, output) {
       if (input.f === 'acquire') return acquire(state, output, expiring)
       if (input.f === 'release') return release(state, input.token, output, expiring)
       return holder(state, output, expiring)
     },
     identity: state => `${state.last}/${state.holder}`,
+    position: ({ last }) => last,
+    latest(input, output) {
+      if (input.f === 'release') return output === true ? input.token : undefined
+      return typeof output !== 'number' ? undefined : input.f === 'acquire' ? output - 1 : output
+    },
     describe: ({ last, holder: token }) =>
       token === null
         ? `free, last token ${last}`

@@ -32,7 +32,7 @@ export const register: Model<RegisterValue, RegisterInput, RegisterOutput> & Det
       ? flagOf(operation, operation.output, 'the answer of a cas')
       : valueOf(operation, operation.output, 'the value read')
   },
-  readOnly: ({ f }) => f === 'read',
+  readOnly: ({ f }, output) => f === 'read' || (f === 'cas' && output === false),
   execute(state, input) {
     if (input.f === 'read') return { state, output: state }
     if (input.f === 'write') return { state: input.value, output: null }
@@ -43,7 +43,13 @@ export const register: Model<RegisterValue, RegisterInput, RegisterOutput> & Det
     const { state: next, output: truth } = this.execute(state, input)
     return output === undefined || output === truth ? next : undefined
   },
-  identity: state => (typeof state === 'string' ? `"${state}` : String(state)),
+  identity,
+  values(input, output) {
+    if (input.f === 'read') return { needs: identity(output as RegisterValue) }
+    if (input.f === 'write') return { makes: identity(input.value) }
+    const makes = identity(input.to)
+    return output === true ? { needs: identity(input.from), makes } : output === false ? { observes: true } : { makes, observes: true }
+  },
   describe: state => JSON.stringify(state),
   describeCall(input, output) {
     const answer = output === undefined ? '?' : JSON.stringify(output)
@@ -51,6 +57,11 @@ export const register: Model<RegisterValue, RegisterInput, RegisterOutput> & Det
     if (input.f === 'write') return `write ${JSON.stringify(input.value)}`
     return `cas ${JSON.stringify(input.from)} ⇒ ${JSON.stringify(input.to)} → ${answer}`
   },
+}
+
+/** A number and the string that looks like it are two values. */
+function identity(state: RegisterValue): string {
+  return typeof state === 'string' ? `"${state}` : String(state)
 }
 
 function valueOf(operation: Operation, value: unknown, what: string): RegisterValue {

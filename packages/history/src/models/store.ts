@@ -41,9 +41,12 @@ export function storeModel(revision = 0, entries: readonly StoreEntry[] = []): S
       return seen !== undefined && seen !== output.revision ? undefined : agrees(observed, output) ? next : undefined
     },
     identity: ({ revision: reached, entries: stored }) => `${reached}${stored.map(identityOf).join('')}`,
+    position: ({ revision: reached }) => reached,
+    // A put makes a revision of its own; whether the others did is not asked here.
+    latest: (request, observed) => (observed?.revision === undefined ? undefined : observed.revision - (request.f === 'put' ? 1 : 0)),
     describe: ({ revision: reached, entries: stored }) =>
       `revision ${reached}: ${stored.map(({ key, value, modRevision }) => `${key}=${value}@${modRevision}`).join(', ') || 'empty'}`,
-    describeCall: (request, observed) => `${describeRequest(request)} → ${observed === undefined ? '?' : JSON.stringify(observed)}`,
+    describeCall: (request, observed) => `${describeRequest(request)} → ${observed === undefined ? '?' : describeAnswer(observed)}`,
   }
 }
 
@@ -52,9 +55,12 @@ function identityOf({ key, value, createRevision, modRevision, version }: StoreE
   return `|${key.length},${value.length},${createRevision},${modRevision},${version}:${key}${value}`
 }
 
-function readOnly(request: StoreRequest): boolean {
-  if (request.f === 'txn') return [...request.success, ...request.failure].every(readOnly)
-  return request.f === 'get' || request.f === 'range'
+function readOnly(request: StoreRequest, observed?: StoreObservation): boolean {
+  if (request.f === 'delete') return observed?.['previous'] === null
+  if (request.f !== 'txn') return request.f !== 'put'
+  const taken = observed?.['succeeded']
+  const possible = [...(taken === false ? [] : request.success), ...(taken === true ? [] : request.failure)]
+  return possible.every(simple => simple.f === 'get' || simple.f === 'range')
 }
 
 function execute(state: StoreState, request: StoreRequest): { state: StoreState; output: StoreAnswer } {
@@ -118,4 +124,19 @@ function describeRequest(request: StoreRequest): string {
   const compares = request.compare.map(({ key, target, is, than }) => `${key}.${target} ${is} ${than}`).join(' and ')
   const branch = (requests: readonly SimpleRequest[]) => requests.map(describeRequest).join(', ') || 'nothing'
   return `txn if ${compares || 'true'} then ${branch(request.success)} else ${branch(request.failure)}`
+}
+
+/** An answer as short as it can be told: `revision 7, entry a=1@7`. */
+function describeAnswer(observed: StoreObservation): string {
+  const told = Object.entries(observed).map(([name, value]) => {
+    if (name === 'results' && Array.isArray(value)) return `[${value.map(describeAnswer).join('; ')}]`
+    if (name === 'entries' && Array.isArray(value)) return `[${value.map(describeEntry).join(', ')}]`
+    return name === 'entry' || name === 'previous' ? `${name} ${describeEntry(value)}` : `${name} ${JSON.stringify(value)}`
+  })
+  return told.join(', ') || 'ok'
+}
+
+function describeEntry(entry: unknown): string {
+  const { key = '', value, modRevision } = (entry ?? {}) as Partial<StoreEntry>
+  return value === undefined ? 'none' : `${key}=${value}${modRevision === undefined ? '' : `@${modRevision}`}`
 }

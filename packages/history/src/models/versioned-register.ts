@@ -43,7 +43,7 @@ export const versionedRegister: Model<VersionedState, VersionedInput, VersionedO
     return { f, modRevision: integerOf(operation, modRevision, 'the revision expected'), value: textOf(operation, value, 'the value put') }
   },
   output: answerOf,
-  readOnly: ({ f }) => f === 'get',
+  readOnly: ({ f }, output) => f === 'get' || output?.deleted === false || output?.succeeded === false,
   step(state, input, output) {
     if (input.f === 'get') return output === undefined ? state : seen(state, output)
     if (input.f === 'put') return write(state, input.value, output?.revision)
@@ -54,6 +54,11 @@ export const versionedRegister: Model<VersionedState, VersionedInput, VersionedO
     return compareAndSet(state, input, output)
   },
   identity: ({ value, revision, floor }) => `${revision ?? '?'}/${revision === undefined ? floor : ''}/${JSON.stringify(value)}`,
+  position: ({ revision, floor }) => revision ?? floor,
+  latest(input, output) {
+    if (output?.revision === undefined) return undefined
+    return input.f === 'get' ? output.revision : output.revision - 1
+  },
   describe: ({ value, revision, floor }) => `${JSON.stringify(value)} at revision ${revision ?? `? (above ${floor})`}`,
   describeCall(input, output) {
     const answer = output === undefined ? '?' : JSON.stringify(output)

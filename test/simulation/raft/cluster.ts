@@ -1,5 +1,5 @@
 // A cluster of simulated servers with its clients and its operator, checked at every step.
-import { type MonotonicMs, nodeId, type Random, seededRandom } from '@atoll/base'
+import { type MonotonicMs, nodeId, type Random, SeededRandom, seededRandom } from '@atoll/base'
 import type { Answer, Envelope, LogIndex, Member, MembershipChange, Raft, RaftEvent, RaftSettings, StoreRequest, Term } from '@atoll/raft'
 import { Checker } from './checker.ts'
 import { SimulatedDisk } from './disk.ts'
@@ -17,6 +17,8 @@ export interface ClusterOptions {
   /** Servers that are not members at first. */
   readonly spares?: number
   readonly settings?: Partial<RaftSettings>
+  /** Instead of a seeded one. */
+  readonly random?: Random
 }
 
 const NO_MEMBERS = { voters: [], learners: [] }
@@ -36,6 +38,10 @@ export class SimulatedCluster implements World {
   /** Crashes a server at one of the named points; returns whether it should. */
   failAt: (server: SimulatedServer, point: FailurePoint) => boolean = () => false
   onEvent: (server: SimulatedServer, event: RaftEvent) => void = () => undefined
+  onAnswer: (server: SimulatedServer, answer: Answer) => void = () => undefined
+  onStore: (server: SimulatedServer, request: StoreRequest) => void = () => undefined
+  /** Packets that wait to be delivered by hand; undefined while the network carries them. */
+  held: Packet[] | undefined
   readonly trace: string[] = []
   tracing = false
   readonly #module: RaftModule
@@ -48,9 +54,9 @@ export class SimulatedCluster implements World {
   #nextOperation = 1
   #disks = 0
 
-  constructor({ module, seed, voters, spares = 0, settings = {} }: ClusterOptions) {
+  constructor({ module, seed, voters, spares = 0, settings = {}, random = seededRandom(seed) }: ClusterOptions) {
     this.#module = module
-    this.random = seededRandom(seed)
+    this.random = random
     this.settings = { ...module.defaultSettings, ...settings }
     this.checker = new Checker(() => this.#queue.now)
     this.network = new Network(this.#queue, seededRandom(seed + 7_919), (to, packet) => this.servers.get(to)?.receive(packet))
@@ -106,6 +112,13 @@ export class SimulatedCluster implements World {
 
   count(what: string, by = 1): void {
     this.coverage.set(what, (this.coverage.get(what) ?? 0) + by)
+  }
+
+  /** A server as the founders knew it. */
+  configurationMember(name: string): Member {
+    const founder = this.#founders.find(({ node }) => node === name)
+    if (founder === undefined) throw new Error(`${name} is no founder`)
+    return founder
   }
 
   // What clients do.
@@ -182,7 +195,7 @@ export class SimulatedCluster implements World {
     return new this.#module.Raft({
       self: server.member,
       settings: this.settings,
-      random: seededRandom(this.random.u32()),
+      random: this.random instanceof SeededRandom ? this.random.fork() : this.random,
       hardState: disk.hardState,
       log: disk,
       recordedEnd: disk.recordedEnd,
@@ -194,7 +207,8 @@ export class SimulatedCluster implements World {
   send(packet: Packet): void {
     this.count(packet.envelope.message.kind)
     if (this.tracing) this.#traceMessage(packet.envelope)
-    this.network.send(packet)
+    if (this.held === undefined) this.network.send(packet)
+    else this.held.push(packet)
   }
 
   leaving(server: SimulatedServer, envelope: Envelope): void {
@@ -234,7 +248,12 @@ export class SimulatedCluster implements World {
     for (const { readId } of ready) this.#serve(server, readId)
   }
 
+  writing(server: SimulatedServer, request: StoreRequest): void {
+    this.onStore(server, request)
+  }
+
   answered(server: SimulatedServer, answer: Answer): void {
+    this.onAnswer(server, answer)
     switch (answer.kind) {
       case 'accepted':
         this.#open.set(`${server.name}/${answer.lastIndex}`, answer.term)

@@ -17,6 +17,7 @@ export interface World {
   start(server: SimulatedServer, nowMs: MonotonicMs): Raft
   send(packet: Packet): void
   stepped(server: SimulatedServer, raft: Raft): void
+  writing(server: SimulatedServer, request: StoreRequest): void
   stored(server: SimulatedServer, request: StoreRequest): void
   leaving(server: SimulatedServer, envelope: Envelope): void
   applied(server: SimulatedServer): void
@@ -140,6 +141,18 @@ export class SimulatedServer {
     this.#sync()
   }
 
+  /** Everything written so far, or `count` requests of it, reaches the disk, stuck or not. */
+  syncNow(count = this.disk.queueLength): void {
+    const life = this.#life
+    for (let done = 0; done < count && this.#life === life; done++) this.#completed()
+  }
+
+  /** Time passes for this server alone. */
+  elapse(ms: number): void {
+    this.#offset += ms
+    this.input({ kind: 'tick' })
+  }
+
   /** Takes a snapshot of what is applied and discards the log before it. */
   compact(): void {
     const index = this.machine.index as Snapshot['index']
@@ -195,6 +208,7 @@ export class SimulatedServer {
     }
     if (this.#life !== life) return
     if (store !== undefined) {
+      this.#world.writing(this, store)
       this.disk.write(store)
       if (store.install !== undefined) this.#world.passing(this, 'install_queued')
       this.#sync()

@@ -255,8 +255,8 @@ function syncLater(context: Context, path: string, begin: () => EndSync): Promis
       reject(error as Error)
       return
     }
-    disk.performed('sync_begun', path)
     const power = disk.powerCycles
+    disk.performed('sync_begun', path)
     disk.whenDeviceAnswers(scheduler, fails => {
       if (disk.powerCycles !== power) return
       end(fails, failed => {

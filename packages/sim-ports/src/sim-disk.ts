@@ -143,9 +143,7 @@ export class SimDisk implements DiskFaults {
       const keep = how === 'kept' ? 'all' : how === 'dropped' ? 'none' : 'some'
       this.fired.namesLost += directory.losePower(keep, this.random)
     }
-    for (const file of this.files().values()) {
-      if (file.unsyncedPages > 0) file.losePower(how === 'drawn' ? drawFate(this.random) : how, this.random, this.fired)
-    }
+    for (const file of this.files().values()) file.losePower(how === 'drawn' ? drawFate(this.random) : how, this.random, this.fired)
   }
 
   /** The entry at `path`, if there is one. */

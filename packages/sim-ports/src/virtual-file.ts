@@ -47,11 +47,6 @@ export class VirtualFile {
     return Math.ceil(this.#sizeBytes / PAGE_BYTES) * PAGE_BYTES
   }
 
-  /** Pages that power loss may take. */
-  get unsyncedPages(): number {
-    return this.#changed.size + this.#syncs.reduce((sum, sync) => sum + sync.before.size, 0) + this.#lost.size
-  }
-
   read(position: number, length: number): Uint8Array {
     return this.#bytes.slice(position, Math.max(position, Math.min(position + length, this.#sizeBytes)))
   }

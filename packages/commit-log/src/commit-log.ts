@@ -1,0 +1,497 @@
+// One log: batches in the order of their offsets, in segments on disk and with its newest part in memory. Appending
+// writes into the page cache at once; when that is durable its Durability says. Used for a partition and for Raft's log
+// alike: there an offset is an index and an epoch is a term.
+import type { Disk } from '@atoll/base'
+import { assert } from '@atoll/base'
+import type { BatchHeader, Crc32c, LeaderEpoch, Offset } from '@atoll/records'
+import { checkBatch, placeBatch, RecordsError, readBatchHeader } from '@atoll/records'
+import { CommitLogError, fromDisk, isDiskError } from './commit-log-error.ts'
+import type { Durability, SyncTarget, SyncWork } from './durability.ts'
+import type { FileTable } from './file-table.ts'
+import { HotTail, type TailBudget } from './hot-tail.ts'
+import type { EpochEnd, EpochStart, LeaderEpochs } from './leader-epochs.ts'
+import { BATCH_BYTES_MAX, EPOCHS_MAX } from './limits.ts'
+import type { LoadedIndexes } from './loaded-indexes.ts'
+import { LogReader, type Wanted } from './log-reader.ts'
+import type { RecoveredLog } from './log-recovery.ts'
+import { LogStateFile } from './log-state.ts'
+import { SegmentFiles } from './segment-files.ts'
+import { SyncWaiters } from './sync-waiters.ts'
+import { Unsynced } from './unsynced.ts'
+
+export interface LogOptions {
+  /** A segment is closed before it grows past this. Default 64 MiB. */
+  readonly segmentBytes: number
+  /** Called whenever the durable end went up. */
+  readonly onDurable?: ((durableEnd: Offset) => void) | undefined
+  /** Called once, when the disk failed the log: it takes nothing more, and has to be opened anew. */
+  readonly onFailure?: ((error: unknown) => void) | undefined
+}
+
+/** What all logs of a store share. */
+export interface LogContext {
+  readonly disk: Disk
+  readonly crc32c: Crc32c
+  readonly files: FileTable
+  readonly indexes: LoadedIndexes
+  readonly tails: TailBudget
+  readonly durability: Durability
+}
+
+export interface Appended {
+  readonly firstOffset: Offset
+  /** Inclusive. */
+  readonly lastOffset: Offset
+}
+
+export interface ReadOptions {
+  /** At least one batch is answered, however large; otherwise no more bytes than this. */
+  readonly bytesMax: number
+  /** Only batches wholly below this are answered. Exclusive; default the log end. */
+  readonly end?: Offset | undefined
+}
+
+export class CommitLog implements SyncTarget {
+  readonly name: string
+  readonly #context: LogContext
+  readonly #options: LogOptions
+  readonly #directory: string
+  readonly #segments: SegmentFiles
+  readonly #epochs: LeaderEpochs
+  readonly #stateFile: LogStateFile
+  readonly #reader: LogReader
+  readonly #tail: HotTail
+  readonly #unsynced: Unsynced
+  readonly #waiters = new SyncWaiters()
+  #logStart: Offset
+  #logEnd: Offset
+  #durableEnd: Offset
+  #owedEnd: Offset | undefined
+  /** Goes up when what was there before is no more: a read under way looks again. */
+  #generation = 0
+  #cutting = false
+  #failure: CommitLogError | undefined
+  #closed = false
+
+  constructor(name: string, directory: string, recovered: RecoveredLog, context: LogContext, options: LogOptions) {
+    const { disk, crc32c, files, indexes, tails } = context
+    this.name = name
+    this.#context = context
+    this.#options = options
+    this.#directory = directory
+    this.#epochs = recovered.epochs
+    this.#stateFile = new LogStateFile(disk, directory, crc32c)
+    this.#unsynced = new Unsynced(context, directory, this.#stateFile)
+    const { segmentBytes } = options
+    this.#segments = new SegmentFiles(recovered.segments, { disk, files, indexes, unsynced: this.#unsynced, directory, segmentBytes })
+    this.#reader = new LogReader(files, crc32c, recovered.epochs, indexes)
+    this.#tail = new HotTail(tails)
+    this.#logStart = recovered.state.logStart
+    this.#logEnd = recovered.logEnd
+    this.#durableEnd = recovered.durableEnd
+    this.#owedEnd = recovered.state.owedEnd
+    this.#resume(recovered)
+  }
+
+  /** The first offset still kept. Inclusive. */
+  get logStart(): Offset {
+    return this.#logStart
+  }
+
+  /** The next offset to be written. Exclusive. */
+  get logEnd(): Offset {
+    return this.#logEnd
+  }
+
+  /** The first offset not known to be durable. Exclusive. */
+  get durableEnd(): Offset {
+    return this.#durableEnd
+  }
+
+  /** How far this log was durable before it lost a part; undefined when it owes nothing. */
+  get owedEnd(): Offset | undefined {
+    return this.#owedEnd
+  }
+
+  get epochs(): Pick<LeaderEpochs, 'starts' | 'last' | 'epochAt'> {
+    return this.#epochs
+  }
+
+  /** What the disk did to it; undefined while all is well. */
+  get failure(): CommitLogError | undefined {
+    return this.#failure
+  }
+
+  get sizeBytes(): number {
+    return this.#segments.sizeBytes
+  }
+
+  /**
+   * Appends one batch as a leader: it gets the next offsets and `epoch`, which is not below the last one. From here on
+   * `batch` belongs to the log. Throws `disk_full` with nothing changed, `failed`, `invalid_batch`, `closed`.
+   */
+  append(batch: Uint8Array, epoch: LeaderEpoch): Appended {
+    const header = this.#checked(batch, 0)
+    if (header.sizeBytes !== batch.length) throw new CommitLogError('invalid_batch', `${this.name}: one batch is appended at a time`)
+    placeBatch(batch, 0, this.#logEnd, epoch)
+    return this.#write(batch, [readBatchHeader(batch)])
+  }
+
+  /** Appends batches that have their offsets and epochs, all or none, as a follower does: they begin at the log end. */
+  appendPlaced(batches: Uint8Array): Appended {
+    const headers: BatchHeader[] = []
+    let next: number = this.#logEnd
+    for (let start = 0; start < batches.length; ) {
+      const header = this.#checked(batches, start)
+      if (header.baseOffset !== next)
+        throw new CommitLogError('invalid_batch', `${this.name}: offset ${header.baseOffset} where ${next} should be`)
+      headers.push(header)
+      next = header.lastOffset + 1
+      start += header.sizeBytes
+    }
+    if (headers.length === 0) throw new CommitLogError('invalid_batch', `${this.name}: no batch`)
+    return this.#write(batches, headers)
+  }
+
+  /** Begins an epoch at the log end, before anything is written in it. Durable once `flush` says so. */
+  assignEpoch(epoch: LeaderEpoch): void {
+    this.#checkWritable()
+    const { last } = this.#epochs
+    if (last !== undefined && epoch < last.epoch)
+      throw new CommitLogError('invalid_batch', `${this.name}: epoch ${epoch} after ${last.epoch}`)
+    try {
+      this.#changeState(() => void this.#epochs.assign(epoch, this.#logEnd))
+    } catch (error) {
+      throw this.#refused(error)
+    }
+    this.#changed()
+  }
+
+  /** Where the largest epoch up to `epoch` ended in this log (KIP-101). */
+  endOfEpoch(epoch: LeaderEpoch): EpochEnd | undefined {
+    return this.#epochs.endOf(epoch, this.#logEnd)
+  }
+
+  /** Whole batches from the one that holds `from`, if they are in memory; undefined when only `read` can tell. */
+  readTail(from: Offset, { bytesMax, end }: ReadOptions): readonly Uint8Array[] | undefined {
+    if (this.#closed) throw this.#closedError()
+    if (from < this.#logStart || from > this.#logEnd)
+      throw new CommitLogError('out_of_range', `${this.name}: offset ${from} is not in ${this.#logStart} to ${this.#logEnd}`)
+    return this.#tail.read(from, this.#readableBelow(end), bytesMax)
+  }
+
+  /** Whole batches from the one that holds `from`; none when it is the end. Rejects with `out_of_range`, `corrupt`, `io`, `closed`. */
+  async read(from: Offset, options: ReadOptions): Promise<readonly Uint8Array[]> {
+    for (;;) {
+      const hot = this.readTail(from, options)
+      if (hot !== undefined) return hot
+      const end = this.#readableBelow(options.end)
+      const generation = this.#generation
+      try {
+        const found = await this.#readSegments({ from, end, bytesMax: options.bytesMax })
+        if (generation === this.#generation) return found
+      } catch (error) {
+        // What was read was being cut or removed: it is asked for again.
+        if (generation === this.#generation) throw fromDisk(error, this.name)
+      }
+    }
+  }
+
+  /** The first batch with a time of `timestampMs` or later, below `end`; undefined when there is none. */
+  async findTime(timestampMs: number, end: Offset = this.#logEnd): Promise<Uint8Array | undefined> {
+    // Segments may be dropped while they are looked at.
+    const segments = this.#segments.all.slice()
+    for (const segment of segments) {
+      const index = await this.#reader.indexOf(segment)
+      if (index.maxTimestampMs < timestampMs) continue
+      let from = Math.max(index.offsetBefore(timestampMs), this.#logStart) as Offset
+      while (from < end) {
+        const [batch] = await this.read(from, { bytesMax: 1, end })
+        if (batch === undefined) return undefined
+        const header = readBatchHeader(batch)
+        if (header.maxTimestampMs >= timestampMs) return batch
+        from = (header.lastOffset + 1) as Offset
+      }
+    }
+    return undefined
+  }
+
+  /** Resolves once everything below `end` is durable; rejects with `failed` or `closed`. */
+  durable(end: Offset): Promise<void> {
+    assert(end <= this.#logEnd, 'only what was appended can become durable')
+    if (end <= this.#durableEnd) return Promise.resolve()
+    return this.#usable() ?? this.#waiters.untilEnd(end)
+  }
+
+  /** Resolves once everything done so far is durable, epochs included; rejects with `failed` or `closed`. */
+  flush(): Promise<void> {
+    const { changes, syncedChanges } = this.#unsynced
+    return this.#usable() ?? (changes === syncedChanges ? Promise.resolve() : this.#waiters.untilChange(changes))
+  }
+
+  /**
+   * Cuts the log so that nothing from `offset` on is left; a batch that holds it goes as a whole. Answers the new end,
+   * which is durable. Nothing may be appended until it resolves; an error means that the log has failed.
+   */
+  async truncate(offset: Offset): Promise<Offset> {
+    assert(offset >= this.#logStart, 'a log is cut after its start')
+    if (offset >= this.#logEnd) return this.#logEnd
+    return this.#exclusively(async () => {
+      await this.#cutAt(offset)
+      return this.#logEnd
+    })
+  }
+
+  /** Drops everything and goes on at `offset`: for a follower that fell behind, or after a snapshot was installed. */
+  async restartAt(offset: Offset): Promise<void> {
+    await this.#exclusively(async () => {
+      if (this.#logStart < this.#logEnd) await this.#cutAt(this.#logStart)
+      while (this.#segments.all.length > 0) await this.#segments.dropLast()
+      await this.#context.disk.syncDirectory(this.#directory)
+      this.#changeState(() => {
+        this.#epochs.truncateFrom(this.#logStart)
+        this.#logStart = offset
+      })
+      await this.#stateFile.commit()
+      this.#logEnd = offset
+      this.#durableEnd = offset
+    })
+  }
+
+  /** Makes `offset` the log start and drops the segments wholly below it. Only what is durable is dropped. */
+  async deleteBefore(offset: Offset): Promise<void> {
+    this.#checkWritable()
+    const start = Math.min(offset, this.#durableEnd) as Offset
+    if (start <= this.#logStart) return
+    try {
+      this.#changeState(() => {
+        this.#logStart = start
+        this.#epochs.trimTo(start)
+      })
+    } catch (error) {
+      throw this.#refused(error)
+    }
+    this.#changed()
+    await this.flush()
+    // The state is durable: what lies below the start may be missing now.
+    for (let next = this.#segments.all[1]; next !== undefined && next.baseOffset <= this.#logStart; next = this.#segments.all[1]) {
+      this.#generation++
+      await this.#segments.dropFirst()
+    }
+  }
+
+  /** The oldest offset to keep by size and age of whole segments, at most `end`: what `deleteBefore` may then be told. */
+  async retainedFrom(limits: { readonly bytesMax?: number; readonly oldestMs?: number }, end: Offset): Promise<Offset> {
+    const { bytesMax = Number.POSITIVE_INFINITY, oldestMs = Number.NEGATIVE_INFINITY } = limits
+    const segments = this.#segments.all.slice()
+    let bytes = this.sizeBytes
+    let kept = this.#logStart
+    for (const [place, segment] of segments.entries()) {
+      const next = segments[place + 1]
+      if (next === undefined || next.baseOffset > end) break
+      const tooOld = oldestMs > Number.NEGATIVE_INFINITY && (await this.#reader.indexOf(segment)).maxTimestampMs < oldestMs
+      if (bytes - segment.sizeBytes < bytesMax && !tooOld) break
+      bytes -= segment.sizeBytes
+      kept = next.baseOffset
+    }
+    return kept
+  }
+
+  /** This log has everything again that it once lost. */
+  async settleDebt(): Promise<void> {
+    this.#checkWritable()
+    this.#changeState(() => {
+      this.#owedEnd = undefined
+    })
+    this.#changed()
+    await this.flush()
+  }
+
+  /** Waits until all is durable, leaves the indexes on disk, and lets go of everything. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    if (this.#failure === undefined) {
+      await this.flush()
+      this.#segments.writeIndexes()
+      await Promise.all(this.#unsynced.begin())
+    }
+    this.#closed = true
+    this.#waiters.rejectAll(this.#closedError())
+    this.#tail.clear()
+    this.#segments.release()
+  }
+
+  beginSync(): SyncWork {
+    const { changes } = this.#unsynced
+    const done = Promise.all(this.#unsynced.begin()).then(() => this.#unsynced.ended(changes))
+    return { end: this.#logEnd, done }
+  }
+
+  endSync(end: Offset): void {
+    if (this.#failure !== undefined || this.#closed) return
+    const raised = end > this.#durableEnd
+    if (raised) this.#durableEnd = end
+    this.#waiters.reached(this.#durableEnd, this.#unsynced.syncedChanges)
+    if (raised) this.#options.onDurable?.(end)
+  }
+
+  failSync(error: unknown): void {
+    if (this.#failure !== undefined || this.#closed) return
+    this.#failure = new CommitLogError('failed', `${this.name}: the disk failed; durable up to offset ${this.#durableEnd}`, {
+      cause: error,
+    })
+    this.#waiters.rejectAll(this.#failure)
+    this.#tail.truncate(this.#durableEnd)
+    this.#options.onFailure?.(this.#failure)
+  }
+
+  /** What recovery left to be made durable. */
+  #resume({ rewritten, stateChanged, tornBytes, logEnd, durableEnd }: RecoveredLog): void {
+    for (const { path } of rewritten) {
+      this.#context.files.get(path)
+      this.#unsynced.written(path)
+    }
+    if (tornBytes > 0) this.#unsynced.namesChanged()
+    if (stateChanged) this.#changeState(() => {})
+    if (stateChanged || tornBytes > 0 || logEnd > durableEnd) this.#changed()
+  }
+
+  #checked(bytes: Uint8Array, start: number): BatchHeader {
+    try {
+      const header = checkBatch(bytes, start, this.#context.crc32c)
+      if (header.sizeBytes > BATCH_BYTES_MAX) throw new RecordsError('too_large', `a batch of ${header.sizeBytes} bytes`)
+      return header
+    } catch (error) {
+      if (error instanceof RecordsError) throw new CommitLogError('invalid_batch', `${this.name}: ${error.message}`, { cause: error })
+      throw error
+    }
+  }
+
+  /** Writes batches that begin at the log end, in one piece. */
+  #write(bytes: Uint8Array, headers: readonly BatchHeader[]): Appended {
+    this.#checkWritable()
+    const begun = this.#epochsBegun(headers)
+    const stage = (): void => {
+      if (begun.length === 0) return
+      this.#changeState(() => {
+        for (const { epoch, start } of begun) this.#epochs.assign(epoch, start)
+      })
+    }
+    try {
+      this.#segments.write(bytes, headers, stage)
+    } catch (error) {
+      throw this.#refused(error)
+    }
+    const [first, last] = [headers[0] as BatchHeader, headers.at(-1) as BatchHeader]
+    let start = 0
+    for (const header of headers) {
+      this.#tail.push(bytes.subarray(start, start + header.sizeBytes), header.baseOffset, header.lastOffset)
+      start += header.sizeBytes
+    }
+    this.#logEnd = (last.lastOffset + 1) as Offset
+    this.#changed()
+    return { firstOffset: first.baseOffset, lastOffset: last.lastOffset }
+  }
+
+  #epochsBegun(headers: readonly BatchHeader[]): readonly EpochStart[] {
+    const begun: EpochStart[] = []
+    let current: number = this.#epochs.last?.epoch ?? -1
+    for (const { leaderEpoch: epoch, baseOffset: start } of headers) {
+      if (epoch < 0 || epoch < current) throw new CommitLogError('invalid_batch', `${this.name}: epoch ${epoch} after ${current}`)
+      if (epoch > current) begun.push({ epoch, start })
+      current = epoch
+    }
+    return begun
+  }
+
+  /** Changes what the state file holds, and stages it; if there is no room for that, nothing changed. */
+  #changeState(change: () => void): void {
+    const before = { logStart: this.#logStart, owedEnd: this.#owedEnd, epochs: this.#epochs.starts }
+    change()
+    assert(this.#epochs.starts.length <= EPOCHS_MAX, 'a log remembers so many epochs')
+    try {
+      this.#stateFile.stage({ logStart: this.#logStart, owedEnd: this.#owedEnd, epochs: this.#epochs.starts })
+    } catch (error) {
+      this.#logStart = before.logStart
+      this.#owedEnd = before.owedEnd
+      this.#epochs.replace(before.epochs)
+      throw error
+    }
+  }
+
+  /** What was done is covered by the next round of syncs. */
+  #changed(): void {
+    this.#unsynced.touch()
+    this.#context.durability.changed(this)
+  }
+
+  /** A write that the disk refused. One that found no room may be tried again; after any other failure the file is not to be trusted. */
+  #refused(error: unknown): unknown {
+    if (isDiskError(error) && error.code === 'io') this.failSync(error)
+    return fromDisk(error, this.name)
+  }
+
+  async #readSegments(wanted: Wanted): Promise<readonly Uint8Array[]> {
+    if (wanted.from >= wanted.end) return []
+    const first = this.#segments.placeOf(wanted.from)
+    for (const segment of this.#segments.all.slice(Math.max(0, first))) {
+      const bytes = await this.#reader.read(segment, wanted)
+      if (bytes.length > 0) return [bytes]
+    }
+    return []
+  }
+
+  #readableBelow(end: Offset | undefined): Offset {
+    const readable = this.#failure === undefined ? this.#logEnd : this.#durableEnd
+    return Math.min(end ?? readable, readable) as Offset
+  }
+
+  /** Does `work` with nothing under way and nothing appended meanwhile. */
+  async #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    this.#checkWritable()
+    this.#cutting = true
+    try {
+      await this.flush()
+      return await work()
+    } catch (error) {
+      // What is in memory and what is on disk may differ now.
+      if (isDiskError(error)) this.failSync(error)
+      throw this.#failure ?? error
+    } finally {
+      this.#cutting = false
+    }
+  }
+
+  /** The durable end on record is lowered first: a log that is shorter than it counts as damaged. */
+  async #cutAt(offset: Offset): Promise<void> {
+    const place = this.#segments.placeOf(offset)
+    const segment = this.#segments.all[place]
+    assert(segment !== undefined, 'what is cut lies in a segment')
+    const { position, baseOffset: end } = await this.#reader.locate(segment, offset)
+    this.#generation++
+    this.#logEnd = end
+    this.#durableEnd = Math.min(this.#durableEnd, end) as Offset
+    this.#tail.truncate(end)
+    await this.#context.durability.lower(this.name, end)
+    await this.#segments.cut(place, position, cut => this.#reader.rebuildIndex(cut))
+    if (this.#epochs.starts.some(({ start }) => start >= end)) this.#changeState(() => void this.#epochs.truncateFrom(end))
+    await Promise.all(this.#unsynced.begin())
+    this.#durableEnd = end
+  }
+
+  #checkWritable(): void {
+    if (this.#closed) throw this.#closedError()
+    if (this.#failure !== undefined) throw this.#failure
+    assert(!this.#cutting, 'nothing is written while the log is being cut')
+  }
+
+  /** A rejection when the log is not usable any more. */
+  #usable(): Promise<never> | undefined {
+    const error = this.#closed ? this.#closedError() : this.#failure
+    return error && Promise.reject(error)
+  }
+
+  #closedError(): CommitLogError {
+    return new CommitLogError('closed', `${this.name} is closed`)
+  }
+}

@@ -2,7 +2,7 @@
 // (Ongaro's dissertation, section 4.1), so that any two majorities before and after have a server in common.
 import type { NodeId } from '@atoll/base'
 import { LEARNERS_MAX, VOTERS_MAX } from './limits.ts'
-import { logIndex, type LogIndex, type Member } from './terms.ts'
+import { type LogIndex, logIndex, type Member } from './terms.ts'
 
 export interface Configuration {
   /** Their majority elects and commits. */

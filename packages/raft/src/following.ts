@@ -4,7 +4,7 @@ import type { Append, Heartbeat, SnapshotChunk } from './messages.ts'
 import { type Batch, isUnbroken } from './raft-log.ts'
 import type { Server } from './server.ts'
 import { SnapshotReceiver } from './snapshot-receiver.ts'
-import { least, type LogIndex, type Member, most } from './terms.ts'
+import { type LogIndex, least, type Member, most } from './terms.ts'
 
 export class Following {
   readonly #server: Server

@@ -24,7 +24,16 @@ export type {
   VoteResponse,
 } from './messages.ts'
 export { Raft, type RaftOptions } from './raft.ts'
-export { type Batch, type ConfigurationAt, type Entry, type EntryPayload, type Extent, makeBatch, type RaftLog, type Snapshot } from './raft-log.ts'
+export {
+  type Batch,
+  type ConfigurationAt,
+  type Entry,
+  type EntryPayload,
+  type Extent,
+  makeBatch,
+  type RaftLog,
+  type Snapshot,
+} from './raft-log.ts'
 export { defaultSettings, type RaftSettings } from './settings.ts'
 export type { PeerStatus, RaftStatus } from './status.ts'
 export { type DiskId, type LogIndex, logIndex, type Member, type Term, term } from './terms.ts'

@@ -6,7 +6,7 @@
 // an entry of a term later than any it had acknowledged in: a leader of such a term was elected without this server's
 // vote and holds every committed entry, and its own entry stands behind all of them.
 import type { LogView } from './log-view.ts'
-import { least, type LogIndex, logIndex, type Term } from './terms.ts'
+import { type LogIndex, least, logIndex, type Term } from './terms.ts'
 
 export class LogDamage {
   readonly #lostUntil: LogIndex

@@ -1,6 +1,6 @@
 // Changes of membership, one server at a time (dissertation chapter 4), with the correction of 2015: a leader first
 // commits an entry of its own term, or two changes by different leaders can have majorities without a common server.
-import { changed, type Configuration, type MembershipChange } from './configuration.ts'
+import { type Configuration, changed, type MembershipChange } from './configuration.ts'
 import type { MembershipRefusal } from './effects.ts'
 import type { Replication } from './replication.ts'
 import type { Server } from './server.ts'

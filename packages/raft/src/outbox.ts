@@ -1,6 +1,7 @@
 // Gathers what one step wants done, and holds each message back until what it says is on disk.
-import type { Answer, Effects, RaftEvent, StoreRequest } from './effects.ts'
+
 import type { Ballot } from './ballot.ts'
+import type { Answer, Effects, RaftEvent, StoreRequest } from './effects.ts'
 import type { Envelope, RaftMessage } from './messages.ts'
 import type { Batch, Snapshot } from './raft-log.ts'
 import type { StoreQueue } from './store-queue.ts'

@@ -15,7 +15,7 @@ import type { Envelope, RaftMessage } from './messages.ts'
 import { Server, type ServerOptions } from './server.ts'
 import { checkSettings } from './settings.ts'
 import type { RaftStatus } from './status.ts'
-import { isSameMember, least, type LogIndex, type Member, type Term } from './terms.ts'
+import { isSameMember, type LogIndex, least, type Member, type Term } from './terms.ts'
 
 export interface RaftOptions extends ServerOptions {
   readonly nowMs: MonotonicMs

@@ -4,7 +4,7 @@ import { majority, majorityIndex } from './configuration.ts'
 import type { AppendAccepted, AppendRejected, Heartbeat, SnapshotProgress } from './messages.ts'
 import { Progress } from './progress.ts'
 import type { Server } from './server.ts'
-import { least, type LogIndex, logIndex, next, previous } from './terms.ts'
+import { type LogIndex, least, logIndex, next, previous } from './terms.ts'
 
 export class Replication {
   readonly #server: Server

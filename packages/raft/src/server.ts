@@ -10,7 +10,7 @@ import { Outbox } from './outbox.ts'
 import type { Batch, RaftLog, Snapshot } from './raft-log.ts'
 import type { RaftSettings } from './settings.ts'
 import { StoreQueue } from './store-queue.ts'
-import { isSameMember, least, type LogIndex, logIndex, type Member, previous, type Term } from './terms.ts'
+import { isSameMember, type LogIndex, least, logIndex, type Member, previous, type Term } from './terms.ts'
 
 export interface ServerOptions {
   readonly self: Member

@@ -6,7 +6,7 @@
 // durable. Here no index is remembered as durable: what precedes every open write is, and nothing else.
 import { assert } from '@atoll/base'
 import type { StoreRequest } from './effects.ts'
-import { least, type LogIndex, logIndex, previous } from './terms.ts'
+import { type LogIndex, least, logIndex, previous } from './terms.ts'
 
 interface Pending {
   readonly request: StoreRequest

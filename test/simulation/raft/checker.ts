@@ -77,7 +77,13 @@ export class Checker {
   }
 
   /** A commit index rose at a leader: a majority has the entry on disk, right now. */
-  committedByLeader(name: string, index: number, term: number, configuration: Configuration, disks: ReadonlyMap<string, SimulatedDisk>): void {
+  committedByLeader(
+    name: string,
+    index: number,
+    term: number,
+    configuration: Configuration,
+    disks: ReadonlyMap<string, SimulatedDisk>,
+  ): void {
     const holders = configuration.voters.filter(({ node }) => this.#isDurable(disks.get(node), index, term))
     if (holders.length * 2 <= configuration.voters.length) {
       const names = holders.map(({ node }) => node).join(', ')

@@ -1,5 +1,6 @@
 // A cluster of simulated servers with its clients and its operator, checked at every step.
 import { type MonotonicMs, nodeId, type Random, SeededRandom, seededRandom } from '@atoll/base'
+import type * as raft from '@atoll/raft'
 import type { Answer, Envelope, LogIndex, Member, MembershipChange, Raft, RaftEvent, RaftSettings, StoreRequest, Term } from '@atoll/raft'
 import { Checker } from './checker.ts'
 import { SimulatedDisk } from './disk.ts'
@@ -8,7 +9,7 @@ import { Network, type Packet } from './network.ts'
 import { type FailurePoint, SimulatedServer, type World } from './server.ts'
 import { command } from './state-machine.ts'
 
-export type RaftModule = typeof import('@atoll/raft')
+export type RaftModule = typeof raft
 
 export interface ClusterOptions {
   readonly module: RaftModule
@@ -164,7 +165,8 @@ export class SimulatedCluster implements World {
   /** Everybody who tries finds nobody listening at the crashed server's address. */
   refuse(server: SimulatedServer): void {
     for (const other of this.servers.values()) {
-      if (other !== server) this.later(1 + this.random.float() * 5, () => !server.isUp && other.input({ kind: 'leader_gone', leader: server.name }))
+      if (other !== server)
+        this.later(1 + this.random.float() * 5, () => !server.isUp && other.input({ kind: 'leader_gone', leader: server.name }))
     }
   }
 

@@ -1,7 +1,8 @@
 // A server's disk: what is durable, and a queue of writes that become so in order, each in its own time. A crash keeps
 // a prefix of the queue, the last of it torn on the edge of a batch, as a log with checksums recovers it.
-import type { Batch, ConfigurationAt, Extent, HardState, LogIndex, RaftLog, Snapshot, StoreRequest } from '@atoll/raft'
+
 import type { Random } from '@atoll/base'
+import type { Batch, ConfigurationAt, Extent, HardState, LogIndex, RaftLog, Snapshot, StoreRequest } from '@atoll/raft'
 
 export interface StoredSnapshot {
   readonly meta: Snapshot

@@ -1,7 +1,8 @@
 // What goes wrong, one row each. A fault begins, and returns how it ends; its duration is drawn by whoever fires it.
-import type { Operator } from './operator.ts'
+
 import type { SimulatedCluster } from './cluster.ts'
 import { goodLinks } from './network.ts'
+import type { Operator } from './operator.ts'
 import { fastDisk, type SimulatedServer } from './server.ts'
 import { topologies } from './topologies.ts'
 
@@ -68,7 +69,8 @@ export const faults: Readonly<Record<string, Fault>> = {
     return () => victim.resume()
   },
   slow_disks({ cluster }) {
-    for (const server of cluster.all) server.speed = { msMin: 1, msMax: 5 + cluster.random.float() * 60, reportMsMax: cluster.random.float() * 20 }
+    for (const server of cluster.all)
+      server.speed = { msMin: 1, msMax: 5 + cluster.random.float() * 60, reportMsMax: cluster.random.float() * 20 }
     return () => cluster.all.forEach(server => (server.speed = fastDisk))
   },
   stuck_disk({ cluster }) {

@@ -25,15 +25,29 @@ const bugs: readonly Mutation[] = [
   },
   {
     name: 'forgets its vote when it restarts',
-    edits: [edit('ballot', 'this.#term = term\n    this.#votedFor = votedFor', 'this.#term = term\n    this.#votedFor = votedFor && undefined')],
+    edits: [
+      edit('ballot', 'this.#term = term\n    this.#votedFor = votedFor', 'this.#term = term\n    this.#votedFor = votedFor && undefined'),
+    ],
   },
   {
     name: 'sends its vote before it is on disk',
-    edits: [edit('election', "{ kind: 'vote_response', term: ballot.term, granted }, 'ballot')", "{ kind: 'vote_response', term: ballot.term, granted }, 'nothing')")],
+    edits: [
+      edit(
+        'election',
+        "{ kind: 'vote_response', term: ballot.term, granted }, 'ballot')",
+        "{ kind: 'vote_response', term: ballot.term, granted }, 'nothing')",
+      ),
+    ],
   },
   {
     name: 'votes for a log older than its own',
-    edits: [edit('election', '!this.#server.damage.damaged && this.#server.log.isCoveredBy(request)', '!this.#server.damage.damaged && request.term > 0')],
+    edits: [
+      edit(
+        'election',
+        '!this.#server.damage.damaged && this.#server.log.isCoveredBy(request)',
+        '!this.#server.damage.damaged && request.term > 0',
+      ),
+    ],
   },
   {
     name: 'reuses the context of a read',
@@ -42,7 +56,11 @@ const bugs: readonly Mutation[] = [
   {
     name: 'reads before anything of its term is committed',
     edits: [
-      edit('leadership', 'this.#reads.begin(hasCommittedInTerm(this.#server) ? this.#server.commit : undefined)', 'this.#reads.begin(this.#server.commit)'),
+      edit(
+        'leadership',
+        'this.#reads.begin(hasCommittedInTerm(this.#server) ? this.#server.commit : undefined)',
+        'this.#reads.begin(this.#server.commit)',
+      ),
       edit('leadership', 'if (this.#reads.wantsRound && hasCommittedInTerm(this.#server))', 'if (this.#reads.wantsRound)'),
     ],
   },
@@ -50,12 +68,22 @@ const bugs: readonly Mutation[] = [
     name: 'truncates entries that were there already, committed ones among them',
     edits: [
       edit('following', 'if (there?.term !== batch.term)', 'if (there?.term !== batch.term || batch.firstIndex <= log.lastIndex)'),
-      edit('following', 'const there = this.#server.log.extentAt(batch.firstIndex)', 'const { log } = this.#server\n    const there = log.extentAt(batch.firstIndex)'),
+      edit(
+        'following',
+        'const there = this.#server.log.extentAt(batch.firstIndex)',
+        'const { log } = this.#server\n    const there = log.extentAt(batch.firstIndex)',
+      ),
     ],
   },
   {
     name: 'confirms entries before they are on disk',
-    edits: [edit('following', "{ kind: 'append_accepted', term, match, damaged: damage.damaged }, 'log')", "{ kind: 'append_accepted', term, match, damaged: damage.damaged }, 'nothing')")],
+    edits: [
+      edit(
+        'following',
+        "{ kind: 'append_accepted', term, match, damaged: damage.damaged }, 'log')",
+        "{ kind: 'append_accepted', term, match, damaged: damage.damaged }, 'nothing')",
+      ),
+    ],
   },
   {
     name: 'counts itself before its entries are on disk',
@@ -63,13 +91,23 @@ const bugs: readonly Mutation[] = [
   },
   {
     name: 'takes a late report for that of the newest write',
-    edits: [edit('store-queue', 'for (let oldest = this.#pending[0]; oldest?.done; oldest = this.#pending[0])', 'if (reported !== undefined) this.#pending.length = 0\n    for (let oldest = this.#pending[0]; oldest?.done; oldest = this.#pending[0])')],
+    edits: [
+      edit(
+        'store-queue',
+        'for (let oldest = this.#pending[0]; oldest?.done; oldest = this.#pending[0])',
+        'if (reported !== undefined) this.#pending.length = 0\n    for (let oldest = this.#pending[0]; oldest?.done; oldest = this.#pending[0])',
+      ),
+    ],
   },
   {
     name: 'installs a snapshot older than its state',
     edits: [
       edit('following', 'if (snapshot.index <= commit) {', 'if (snapshot.index <= 0) {'),
-      edit('following', 'if (log.termAt(snapshot.index) === snapshot.term) {', 'if (snapshot.index > commit && log.termAt(snapshot.index) === snapshot.term) {'),
+      edit(
+        'following',
+        'if (log.termAt(snapshot.index) === snapshot.term) {',
+        'if (snapshot.index > commit && log.termAt(snapshot.index) === snapshot.term) {',
+      ),
       edit('server', "assert(snapshot.index > this.#commit, 'a snapshot never takes the place of a newer state')", ''),
     ],
   },
@@ -110,7 +148,7 @@ const bugs: readonly Mutation[] = [
 /** The first violation in any scenario and seed; undefined if there is none. */
 function firstViolation(module: RaftModule): string | undefined {
   for (const [name, scenario] of Object.entries(scenarios)) {
-    const [violation] = scenario(module)
+    const violation = outcome(scenario, module)
     if (violation !== undefined) return `scenario ${name}: ${violation}`
   }
   for (const seed of SEEDS) {
@@ -120,14 +158,22 @@ function firstViolation(module: RaftModule): string | undefined {
   return undefined
 }
 
+/** A story that cannot go on, for want of a leader say, has failed as well. */
+function outcome(scenario: (module: RaftModule) => readonly string[], module: RaftModule): string | undefined {
+  try {
+    return scenario(module)[0]
+  } catch (error) {
+    return String(error)
+  }
+}
+
 describe('planted bugs', () => {
-  it('without one, every scenario and seed passes', () => {
+  it('[RA81] without one, every scenario and seed passes', () => {
     expect(firstViolation(raft)).toBeUndefined()
   })
 
   it.each(bugs.map(bug => [bug.name, bug] as const))('a server that %s is caught', async (_name, bug) => {
     const caught = firstViolation(await loadMutated<RaftModule>('packages/raft/src/index.ts', bug))
-    console.log(bug.name, '=>', caught)
     expect(caught).toMatch(/^(seed|scenario)/)
   })
 })

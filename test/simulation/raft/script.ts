@@ -19,7 +19,12 @@ import type { Packet } from './network.ts'
 import type { SimulatedServer } from './server.ts'
 
 /** Always in the middle: every election timeout is 450 ms, and every clock runs true. */
-const middling: Random = { u32: () => 1_000, float: () => 0.5, below: bound => Math.floor(bound / 2), bytes: length => new Uint8Array(length) }
+const middling: Random = {
+  u32: () => 1_000,
+  float: () => 0.5,
+  below: bound => Math.floor(bound / 2),
+  bytes: length => new Uint8Array(length),
+}
 
 export class Script {
   readonly #module: RaftModule
@@ -46,7 +51,7 @@ export class Script {
   }
 
   #found(voters: number, spares: number): void {
-    const settings = { snapshotChunkBytes: 32, snapshotChunksInflightMax: 2, appendBytesMax: 1 }
+    const settings = { snapshotChunkBytes: 10, snapshotChunksInflightMax: 2, appendBytesMax: 1 }
     const cluster = new SimulatedCluster({ module: this.#module, seed: 1, voters, spares, random: middling, settings })
     cluster.held = []
     cluster.onEvent = (server, event) => this.#print(server, event)
@@ -187,7 +192,10 @@ function describeFields(fields: object): string {
 }
 
 function describe(name: string, value: unknown): string {
-  if (name === 'batches') return (value as StoreRequest['batches']).map(({ firstIndex, lastIndex, term }) => `${firstIndex}-${lastIndex}@${term}`).join(',') || 'none'
+  if (name === 'batches')
+    return (
+      (value as StoreRequest['batches']).map(({ firstIndex, lastIndex, term }) => `${firstIndex}-${lastIndex}@${term}`).join(',') || 'none'
+    )
   if (name === 'snapshot') return String((value as { readonly index: number }).index)
   if (typeof value === 'object' && value !== null && 'node' in value) return Object.values(value).join('/')
   return String(value)

@@ -2,7 +2,7 @@
 // simulated disk. It does what a driver does, and as dully.
 import type { MonotonicMs, Random } from '@atoll/base'
 import type { Answer, Effects, Envelope, Input, Member, Raft, RaftEvent, Snapshot, StoreRequest } from '@atoll/raft'
-import { SimulatedDisk, type StoredSnapshot } from './disk.ts'
+import type { SimulatedDisk, StoredSnapshot } from './disk.ts'
 import type { Packet } from './network.ts'
 import { Registers } from './state-machine.ts'
 

@@ -1,7 +1,8 @@
 // One seed: a minute of clients, faults and changes of membership, checked at every step, and then the liveness phase:
 // once a majority is healthy and linked it must elect a leader, commit, and bring everybody along.
-import { faults } from './faults.ts'
+
 import { type RaftModule, SimulatedCluster } from './cluster.ts'
+import { faults } from './faults.ts'
 import { Operator } from './operator.ts'
 
 export interface Result {
@@ -21,7 +22,7 @@ const SAFETY_MS = 60_000
 const RECOVERY_MS = 5_000
 /** And until every member has applied it, rebuilt servers included. */
 const CATCH_UP_MS = 20_000
-const OPERATION_EVERY_MS = 55
+const OPERATION_EVERY_MS = 40
 
 export function torture(module: RaftModule, seed: number, tracing = false): Result {
   const voters = [3, 3, 5, 3, 4, 1][seed % 6] ?? 3

@@ -203,6 +203,9 @@ class Recovery {
 
   #checkEnd(): void {
     if (this.#logEnd >= this.#recordedEnd) return
+    // What is missing was put aside, and is owed: the log goes on from where it ends.
+    const { owedEnd } = this.#state
+    if (this.#break === undefined && owedEnd !== undefined && owedEnd >= this.#recordedEnd) return
     const segment =
       this.#break?.segment ?? this.#segments.at(-1) ?? new Segment(this.#context.directory, this.#state.logStart, 0, undefined)
     throw this.#damaged(segment, this.#break?.position ?? segment.sizeBytes, this.#logEnd, this.#break?.why ?? 'the log ends too early')

@@ -2,7 +2,8 @@
 import type { Clock, Compute, Disk } from '@atoll/base'
 import type { Crc32c, Offset } from '@atoll/records'
 import { CommitLog, type LogContext, type LogOptions } from './commit-log.ts'
-import { CommitLogError, fromDisk } from './commit-log-error.ts'
+import { CommitLogError, type Damage, fromDisk } from './commit-log-error.ts'
+import { putDamageAside } from './damage-repair.ts'
 import { Durability } from './durability.ts'
 import { DurableEnds } from './durable-ends.ts'
 import { FileTable } from './file-table.ts'
@@ -109,6 +110,17 @@ export class LogStore {
       await log.flush()
       this.#failedAt.delete(name)
       return log
+    })
+  }
+
+  /**
+   * Puts aside what `damage` says of a log that could not be opened, so that it can be, up to where it is good. From then
+   * on the log owes what it had: whoever counts on its copy asks `owedEnd`. Rejects with `io` or `disk_full`.
+   */
+  async putDamageAside(name: string, damage: Damage): Promise<void> {
+    await this.#alone(name, async () => {
+      await putDamageAside(this.#disk, this.#place(name), damage, this.#context.crc32c)
+      await this.durability.lower(name, damage.goodEnd)
     })
   }
 

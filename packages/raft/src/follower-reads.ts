@@ -1,43 +1,27 @@
 // Linearizable reads at a follower: it asks its leader for a read index and serves the read itself, once it has applied
 // that far. Each try has a number of its own, from a random start, so that no answer to an earlier try, or to an
 // earlier life of this process, can be taken for the answer to this one.
-import type { Random } from '@atoll/base'
+import type { NodeId } from '@atoll/base'
 import { READS_PENDING_MAX } from './limits.ts'
+import type { ReadResponse } from './messages.ts'
+import type { Server } from './server.ts'
+import type { Member } from './terms.ts'
 
 interface Asked {
   readonly readId: number
   readonly deadlineMs: number
 }
 
+type Failure = 'no_leader' | 'leader_changed' | 'timed_out' | 'busy'
+
 export class FollowerReads {
+  readonly #server: Server
   readonly #asked = new Map<number, Asked>()
   #lastRequestId: number
 
-  constructor(random: Random) {
-    this.#lastRequestId = random.u32()
-  }
-
-  /** The number to ask with; undefined when too many reads are open. */
-  ask(read: Asked): number | undefined {
-    if (this.#asked.size >= READS_PENDING_MAX) return undefined
-    this.#lastRequestId++
-    this.#asked.set(this.#lastRequestId, read)
-    return this.#lastRequestId
-  }
-
-  /** The read that was asked for so; undefined when it is over. */
-  take(requestId: number): number | undefined {
-    const asked = this.#asked.get(requestId)
-    this.#asked.delete(requestId)
-    return asked?.readId
-  }
-
-  takeExpired(now: number): number[] {
-    return this.#takeWhere(({ deadlineMs }) => deadlineMs <= now)
-  }
-
-  takeAll(): number[] {
-    return this.#takeWhere(() => true)
+  constructor(server: Server) {
+    this.#server = server
+    this.#lastRequestId = server.random.u32()
   }
 
   get nextDeadlineMs(): number {
@@ -46,9 +30,37 @@ export class FollowerReads {
     return Number.POSITIVE_INFINITY
   }
 
-  #takeWhere(chosen: (asked: Asked) => boolean): number[] {
-    const taken = [...this.#asked].filter(([, asked]) => chosen(asked))
-    for (const [requestId] of taken) this.#asked.delete(requestId)
-    return taken.map(([, { readId }]) => readId)
+  ask(readId: number, leader: Member | undefined, now: number): void {
+    const { outbox, settings, term } = this.#server
+    if (leader === undefined) return this.#fail(readId, 'no_leader', undefined)
+    if (this.#asked.size >= READS_PENDING_MAX) return this.#fail(readId, 'busy', leader.node)
+    this.#lastRequestId++
+    this.#asked.set(this.#lastRequestId, { readId, deadlineMs: now + settings.readTimeoutMs })
+    outbox.send(leader, { kind: 'read_request', term, requestId: this.#lastRequestId }, 'ballot')
+  }
+
+  answered({ requestId, index }: ReadResponse): void {
+    const asked = this.#asked.get(requestId)
+    if (asked === undefined) return
+    this.#asked.delete(requestId)
+    this.#server.outbox.answer({ kind: 'read_ready', readId: asked.readId, index })
+  }
+
+  expire(leader: Member | undefined, now: number): void {
+    for (const [requestId, { readId, deadlineMs }] of this.#asked) {
+      if (deadlineMs > now) return
+      this.#asked.delete(requestId)
+      this.#fail(readId, 'timed_out', leader?.node)
+    }
+  }
+
+  /** Whoever was asked leads no longer. */
+  abandon(leader: Member | undefined): void {
+    for (const { readId } of this.#asked.values()) this.#fail(readId, 'leader_changed', leader?.node)
+    this.#asked.clear()
+  }
+
+  #fail(readId: number, reason: Failure, leader: NodeId | undefined): void {
+    this.#server.outbox.answer({ kind: 'read_failed', readId, reason, leader })
   }
 }

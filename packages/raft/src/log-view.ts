@@ -49,12 +49,18 @@ export class LogView {
   extentAt(index: LogIndex): Extent | undefined {
     if (index > this.#lastIndex) return undefined
     if (index === 0) return ORIGIN
-    const inTail = this.#inTail(index)
+    const inTail = this.#tail[this.#placeOf(index)]
     if (inTail !== undefined) return inTail
     const base = this.#installing ?? this.#stored.snapshot
     const stored = this.#installing === undefined ? this.#stored.extentAt(index) : undefined
     if (stored !== undefined || index !== base.index) return stored
     return { term: base.term, firstIndex: base.index, lastIndex: base.index }
+  }
+
+  /** The entry itself is there, not only its term, which the snapshot keeps. */
+  holds(index: LogIndex): boolean {
+    if (index > this.#lastIndex) return false
+    return this.#placeOf(index) >= 0 || (this.#installing === undefined && this.#stored.extentAt(index) !== undefined)
   }
 
   termAt(index: LogIndex): Term | undefined {
@@ -81,16 +87,15 @@ export class LogView {
     if (index > this.#lastIndex) return []
     const tailFrom = this.#tail[0]?.firstIndex ?? next(this.#lastIndex)
     if (index < tailFrom) return this.#stored.batchesFrom(index, bytesMax)?.filter(batch => batch.firstIndex < tailFrom)
-    const start = this.#tail.findIndex(batch => batch.firstIndex === index)
-    assert(start >= 0, 'batches are sent whole')
-    const chosen: Batch[] = []
+    const start = this.#placeOf(index)
+    assert(this.#tail[start]?.firstIndex === index, 'batches are sent whole')
     let bytes = 0
-    for (const batch of this.#tail.slice(start)) {
+    let end = start
+    for (let batch = this.#tail[end]; batch !== undefined; batch = this.#tail[++end]) {
       bytes += batch.sizeBytes
-      if (chosen.length > 0 && bytes > bytesMax) break
-      chosen.push(batch)
+      if (end > start && bytes > bytesMax) break
     }
-    return chosen
+    return this.#tail.slice(start, end)
   }
 
   append(batch: Batch): void {
@@ -133,7 +138,8 @@ export class LogView {
     else if (settled > 0) this.#tail.splice(0, settled)
   }
 
-  #inTail(index: LogIndex): Batch | undefined {
+  /** Where in the tail the batch around `index` is; -1 when it is not there. */
+  #placeOf(index: LogIndex): number {
     const tail = this.#tail
     let low = 0
     let high = tail.length - 1
@@ -142,8 +148,8 @@ export class LogView {
       const batch = tail[middle] as Batch
       if (index < batch.firstIndex) high = middle - 1
       else if (index > batch.lastIndex) low = middle + 1
-      else return batch
+      else return middle
     }
-    return undefined
+    return -1
   }
 }

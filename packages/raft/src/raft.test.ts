@@ -141,6 +141,59 @@ describe('bounds', () => {
     expect(again.map(({ prevIndex, batches }) => [prevIndex, batches.length])).toEqual([[1, 1]])
   })
 
+  it('[RA26] entries that have to be read from the disk first are sent once they are there', () => {
+    const server = new ScriptedServer().lead()
+    server.log.cold = true
+    const before = server.sent('append').length
+    server.hear(3, {
+      kind: 'append_rejected',
+      term: term(1),
+      prevIndex: logIndex(0),
+      hintIndex: logIndex(0),
+      hintTerm: term(0),
+      damaged: true,
+    })
+    expect(server.sent('append')).toHaveLength(before)
+    server.log.cold = false
+    server.do({ kind: 'log_loaded' })
+    expect(server.sent('append').at(-1)).toMatchObject({ prevIndex: 0, batches: [{ firstIndex: 1 }] })
+  })
+
+  it('[RA63] starts again with the newest snapshot when the one on its way is gone', () => {
+    const server = new ScriptedServer().lead()
+    server.do({ kind: 'propose', proposalId: 1, commands: bytes(10) })
+    server.sync()
+    server.confirm(2)
+    const { configuration } = server.log.snapshot
+    server.log.snapshot = { index: logIndex(1), term: term(1), configuration, sizeBytes: 1 << 20 }
+    server.log.batches = server.log.batches.slice(1)
+    server.hear(3, {
+      kind: 'append_rejected',
+      term: term(1),
+      prevIndex: logIndex(0),
+      hintIndex: logIndex(0),
+      hintTerm: term(0),
+      damaged: true,
+    })
+    expect(server.raft.snapshotsInUse).toEqual([1])
+    expect(server.sent('snapshot_chunk')).toHaveLength(defaultSettings.snapshotChunksInflightMax)
+    server.log.snapshot = { index: logIndex(2), term: term(1), configuration, sizeBytes: 100 }
+    server.log.batches = []
+    server.do({ kind: 'snapshot_gone', index: logIndex(1) })
+    expect(server.sent('snapshot_chunk').at(-1)).toMatchObject({ snapshot: { index: 2 }, offset: 0, lengthBytes: 100 })
+  })
+
+  it('[RA28] a server whose disk is too far behind hears nothing that needs writing', () => {
+    const server = new ScriptedServer()
+    for (let round = 0; round < 1_100; round++) {
+      const batch = makeBatch(term(1), logIndex(round + 1), [command])
+      const prev = { prevIndex: logIndex(round), prevTerm: term(Math.min(round, 1)) }
+      server.hear(2, { kind: 'append', term: term(1), ...prev, batches: [batch], commit: logIndex(0) })
+    }
+    expect(server.raft.status.lengths.stores).toBe(1_024)
+    expect(server.raft.status.lastIndex).toBe(1_024)
+  })
+
   it('[RA33] a read that is not confirmed in time fails, and says so', () => {
     const server = new ScriptedServer().lead()
     server.do({ kind: 'read', readId: 7 })

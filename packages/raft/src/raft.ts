@@ -14,7 +14,7 @@ import { STORES_PENDING_MAX } from './limits.ts'
 import type { Envelope, RaftMessage } from './messages.ts'
 import { Server, type ServerOptions } from './server.ts'
 import { checkSettings } from './settings.ts'
-import type { RaftStatus } from './status.ts'
+import { type RaftStatus, statusOf } from './status.ts'
 import { isSameMember, type LogIndex, least, type Member, type Term } from './terms.ts'
 
 export interface RaftOptions extends ServerOptions {
@@ -50,7 +50,7 @@ export class Raft {
     this.#server = new Server(options)
     this.#election = new Election(this.#server, this.#now)
     this.#following = new Following(this.#server)
-    this.#followerReads = new FollowerReads(options.random)
+    this.#followerReads = new FollowerReads(this.#server)
     this.#invariants = new StepInvariants(this.#server)
     this.#applyThrough = this.#server.applied
   }
@@ -70,34 +70,7 @@ export class Raft {
 
   /** What this server is and knows, for metrics and checks. */
   get status(): RaftStatus {
-    const { term, ballot, commit, applied, log, durableIndex, configuration, damage, stores } = this.#server
-    const candidate = this.#election.candidacy === undefined ? 'follower' : 'candidate'
-    return {
-      role: this.#leadership === undefined ? candidate : 'leader',
-      term,
-      votedFor: ballot.votedFor,
-      leader: this.#leader?.node,
-      commit,
-      applied,
-      lastIndex: log.lastIndex,
-      durableIndex,
-      configuration,
-      damaged: damage.damaged,
-      transferringTo: this.#leadership?.transferringTo,
-      peers: [...(this.#leadership?.replication.peers.values() ?? [])].map(peer => ({
-        node: peer.member.node,
-        state: peer.state,
-        match: peer.match,
-        inflightMessages: peer.inflight.messages,
-        inflightBytes: peer.inflight.bytes,
-      })),
-      lengths: {
-        stores: stores.length,
-        tail: log.tailLength,
-        reads: this.#leadership?.readsPending ?? 0,
-        uncommittedBytes: this.#leadership?.uncommittedBytes ?? 0,
-      },
-    }
+    return statusOf(this.#server, this.#leadership, this.#leader, this.#election.candidacy !== undefined)
   }
 
   get term(): Term {
@@ -145,7 +118,8 @@ export class Raft {
         if (this.#leadership === undefined) return this.#refuseProposal(input.proposalId)
         return this.#leadership.changeMembership(input.proposalId, input.change, now)
       case 'read':
-        return this.#read(input.readId, now)
+        if (this.#leadership === undefined) return this.#followerReads.ask(input.readId, this.#leader, now)
+        return this.#leadership.read(input.readId, now)
       case 'transfer':
         if (this.#leadership !== undefined) return this.#leadership.transfer(input.to, now)
         return this.#server.outbox.tell({ kind: 'transfer_refused', to: input.to })
@@ -219,11 +193,8 @@ export class Raft {
         return
       case 'read_request':
         return this.#leadership?.readFor(from, message.requestId, now)
-      case 'read_response': {
-        const readId = this.#followerReads.take(message.requestId)
-        if (readId !== undefined) this.#server.outbox.answer({ kind: 'read_ready', readId, index: message.index })
-        return
-      }
+      case 'read_response':
+        return this.#followerReads.answered(message)
       case 'newer_term':
         return
       default:
@@ -267,25 +238,12 @@ export class Raft {
     if (this.#election.ownVoteStored()) this.#lead(now)
   }
 
-  #read(readId: number, now: number): void {
-    const { outbox, settings, term } = this.#server
-    if (this.#leadership !== undefined) return this.#leadership.read(readId, now)
-    const fail = (reason: 'no_leader' | 'busy') => outbox.answer({ kind: 'read_failed', readId, reason, leader: this.#leader?.node })
-    if (this.#leader === undefined) return fail('no_leader')
-    const requestId = this.#followerReads.ask({ readId, deadlineMs: now + settings.readTimeoutMs })
-    if (requestId === undefined) return fail('busy')
-    outbox.send(this.#leader, { kind: 'read_request', term, requestId }, 'ballot')
-  }
-
   #refuseProposal(proposalId: number): void {
     this.#server.outbox.answer({ kind: 'refused', proposalId, reason: 'not_leader', leader: this.#leader?.node })
   }
 
   #run(now: number): void {
-    const { outbox } = this.#server
-    for (const readId of this.#followerReads.takeExpired(now)) {
-      outbox.answer({ kind: 'read_failed', readId, reason: 'timed_out', leader: this.#leader?.node })
-    }
+    this.#followerReads.expire(this.#leader, now)
     if (this.#leadership !== undefined) {
       const reason = this.#leadership.run(now)
       if (reason !== undefined) this.#stepDown(reason, now)
@@ -343,9 +301,7 @@ export class Raft {
     if (this.#leader === leader || (this.#leader !== undefined && leader !== undefined && isSameMember(this.#leader, leader))) return
     this.#leader = leader
     outbox.tell({ kind: 'leader_changed', term, leader: leader?.node })
-    for (const readId of this.#followerReads.takeAll()) {
-      outbox.answer({ kind: 'read_failed', readId, reason: 'leader_changed', leader: leader?.node })
-    }
+    this.#followerReads.abandon(leader)
   }
 
   #noteRepair(): void {

@@ -118,13 +118,14 @@ export class Replication {
     const prevIndex = previous(peer.nextIndex)
     const prevTerm = log.termAt(prevIndex)
     // The term before the first entry is always known, even when that entry is long gone.
-    const isDiscarded = peer.nextIndex <= log.lastIndex && log.extentAt(peer.nextIndex) === undefined
+    const isDiscarded = peer.nextIndex <= log.lastIndex && !log.holds(peer.nextIndex)
     if (prevTerm === undefined || isDiscarded) {
       this.#beginSnapshot(peer, now)
       return false
     }
     const batches = log.batchesFrom(peer.nextIndex, settings.appendBytesMax)
     if (batches === undefined) return false
+    assert((batches[0]?.firstIndex ?? peer.nextIndex) === peer.nextIndex, 'a message begins with what the peer needs next')
     const bytes = batches.reduce((sum, batch) => sum + batch.sizeBytes, 0)
     if (!peer.inflight.hasRoomFor(bytes)) return false
     outbox.send(peer.member, { kind: 'append', term: ballot.term, prevIndex, prevTerm, batches, commit }, 'nothing')

@@ -22,6 +22,8 @@ export const founders = (count: number): Configuration => ({
 export class MemoryLog implements RaftLog {
   snapshot: Snapshot
   batches: Batch[] = []
+  /** Entries have to be read from the disk first. */
+  cold = false
 
   constructor(configuration: Configuration) {
     this.snapshot = { index: logIndex(0), term: term(0), configuration, sizeBytes: 0 }
@@ -36,7 +38,7 @@ export class MemoryLog implements RaftLog {
   }
 
   batchesFrom(index: LogIndex) {
-    return this.batches.filter(batch => batch.firstIndex >= index)
+    return this.cold ? undefined : this.batches.filter(batch => batch.firstIndex >= index)
   }
 
   configurations() {

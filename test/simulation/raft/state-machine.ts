@@ -2,11 +2,6 @@
 // servers that ever applied something different are told apart by one number.
 import type { Entry } from '@atoll/raft'
 
-export interface Applied {
-  readonly index: number
-  readonly hash: number
-}
-
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 

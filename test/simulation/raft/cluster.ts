@@ -1,7 +1,7 @@
 // A cluster of simulated servers with its clients and its operator, checked at every step.
 import { type MonotonicMs, nodeId, type Random, SeededRandom, seededRandom } from '@atoll/base'
 import type * as raft from '@atoll/raft'
-import type { Answer, Envelope, LogIndex, Member, MembershipChange, Raft, RaftEvent, RaftSettings, StoreRequest, Term } from '@atoll/raft'
+import type { Answer, Envelope, LogIndex, Member, MembershipChange, Raft, RaftEvent, RaftSettings, StoreRequest } from '@atoll/raft'
 import { Checker } from './checker.ts'
 import { SimulatedDisk } from './disk.ts'
 import { EventQueue } from './event-queue.ts'
@@ -48,8 +48,6 @@ export class SimulatedCluster implements World {
   readonly #module: RaftModule
   readonly #queue = new EventQueue()
   readonly #founders: readonly Member[]
-  /** Accepted writes, by leader and last index. */
-  readonly #open = new Map<string, Term>()
   /** What had been seen by any client when a read was asked for. */
   readonly #reads = new Map<number, number>()
   #nextOperation = 1
@@ -152,7 +150,6 @@ export class SimulatedCluster implements World {
 
   crash(server: SimulatedServer, keeps = this.random.float()): void {
     if (!server.isUp) return
-    for (const key of this.#open.keys()) if (key.startsWith(`${server.name}/`)) this.#open.delete(key)
     server.crash(keeps)
     this.checker.storedHardState(server)
     this.#note(server, 'crashes')
@@ -236,13 +233,10 @@ export class SimulatedCluster implements World {
   applied(server: SimulatedServer): void {
     const { machine, name } = server
     this.checker.applied(name, machine)
-    for (const [key, term] of this.#open) {
-      const [leader, index] = key.split('/')
-      if (leader !== name || Number(index) > machine.index) continue
-      this.#open.delete(key)
-      if (server.disk.termAt(Number(index) as LogIndex) !== term) continue
+    for (const { index, term } of server.takeAccepted()) {
+      if (server.disk.termAt(index) !== term) continue
       this.acknowledged++
-      this.checker.acknowledged(Number(index), term)
+      this.checker.acknowledged(index, term)
     }
     const ready = server.waitingReads.filter(({ index }) => index <= machine.index)
     if (ready.length === 0) return
@@ -258,7 +252,7 @@ export class SimulatedCluster implements World {
     this.onAnswer(server, answer)
     switch (answer.kind) {
       case 'accepted':
-        this.#open.set(`${server.name}/${answer.lastIndex}`, answer.term)
+        server.accepted.push({ index: answer.lastIndex, term: answer.term })
         return
       case 'read_ready':
         if (answer.index <= server.machine.index) this.#serve(server, answer.readId)

@@ -7,7 +7,7 @@ import { scenarios } from './scenarios.ts'
 import { torture } from './torture.ts'
 
 /** Each bug has to show within so many seeds. */
-const SEEDS = Array.from({ length: 60 }, (_, index) => index + 1)
+const SEEDS = Array.from({ length: 40 }, (_, index) => index + 1)
 
 const edit = (file: string, find: string, replace: string) => ({ file: `packages/raft/src/${file}.ts`, find, replace })
 

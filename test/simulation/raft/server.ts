@@ -53,6 +53,8 @@ export class SimulatedServer {
   commitSeen = 0
   /** Reads to be served once that much is applied. */
   waitingReads: { readonly readId: number; readonly index: number }[] = []
+  /** Writes that this server took into its log as leader: acknowledged once they are applied, if they still are there. */
+  accepted: { readonly index: Snapshot['index']; readonly term: number }[] = []
   readonly #world: World
   #rate = 1
   #offset = 0
@@ -103,6 +105,7 @@ export class SimulatedServer {
     this.#backlog = []
     this.#syncing = false
     this.waitingReads = []
+    this.accepted = []
     this.disk.crash(this.#world.random, keeps)
     this.disk.forgetOlderSnapshots()
   }
@@ -139,6 +142,14 @@ export class SimulatedServer {
   unstick(): void {
     this.stuck = false
     this.#sync()
+  }
+
+  /** The accepted writes that are, or would have been, applied by now. */
+  takeAccepted(): readonly { readonly index: Snapshot['index']; readonly term: number }[] {
+    if (this.accepted.length === 0) return this.accepted
+    const taken = this.accepted.filter(({ index }) => index <= this.machine.index)
+    this.accepted = this.accepted.filter(({ index }) => index > this.machine.index)
+    return taken
   }
 
   /** Everything written so far, or `count` requests of it, reaches the disk, stuck or not. */

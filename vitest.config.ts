@@ -9,12 +9,13 @@ const timeoutMs: Readonly<Record<string, number>> = {
   golden: 10_000,
   simulation: 120_000,
   fuzz: 60_000,
+  hostile: 60_000,
   integration: 60_000,
   chaos: 120_000,
 }
 
 /** Projects that start real clusters run one file at a time: they measure time, and two clusters on two cores disturb each other. */
-const alone = new Set(['integration', 'chaos'])
+const alone = new Set(['hostile', 'integration', 'chaos'])
 
 // `source` makes a package resolve to its TypeScript, so a test never runs a stale build.
 const conditions = ['source', 'node', 'import', 'module', 'default']

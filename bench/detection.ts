@@ -66,8 +66,12 @@ if (parts.has('pause')) {
 
 const falseDeaths = (name: string, sinceMs: number, more = ''): void => {
   const deaths = group.deaths(sinceMs)
-  const suspicions = group.names.flatMap(node => group.events(node).filter(({ event, time }) => event === 'member_suspect' && time >= sinceMs)).length
-  console.log(`${name}: false deaths ${deaths.length}, suspicions (all nodes' logs) ${suspicions}, in ${((Date.now() - sinceMs) / 60_000).toFixed(1)} min${more}`)
+  const suspicions = group.names.flatMap(node =>
+    group.events(node).filter(({ event, time }) => event === 'member_suspect' && time >= sinceMs),
+  ).length
+  console.log(
+    `${name}: false deaths ${deaths.length}, suspicions (all nodes' logs) ${suspicions}, in ${((Date.now() - sinceMs) / 60_000).toFixed(1)} min${more}`,
+  )
   for (const { time, node, member } of deaths.slice(0, 5)) console.log(`  ${new Date(time).toISOString()} ${node} said ${member} is dead`)
 }
 
@@ -94,14 +98,21 @@ if (parts.has('busy')) {
 }
 
 if (parts.has('idle')) {
-  const cpuTicks = (): number => group.names.reduce((sum, name) => sum + readFileSync(`/proc/${group.pidOf(name)}/stat`, 'utf8').split(') ')[1]!.split(' ').slice(11, 13).map(Number).reduce((a, b) => a + b, 0), 0)
+  const cpuMs = (): number =>
+    group.names.reduce((sum, name) => sum + Number(readFileSync(`/proc/${group.pidOf(name)}/schedstat`, 'utf8').split(' ')[0]) / 1e6, 0)
   const sinceMs = Date.now()
-  const before = process.platform === 'linux' ? cpuTicks() : 0
+  const before = process.platform === 'linux' ? cpuMs() : 0
   await wait(quietMs)
-  const percent = process.platform === 'linux' ? `, ${(((cpuTicks() - before) * 10) / (Date.now() - sinceMs)) * 100}` : ''
-  falseDeaths('idle           ', sinceMs, percent === '' ? '' : `, CPU of all together${Number(percent.slice(1)).toFixed(2).padStart(6)} % of one core`)
+  const percent = process.platform === 'linux' ? ((cpuMs() - before) / (Date.now() - sinceMs)) * 100 : undefined
+  falseDeaths(
+    'idle           ',
+    sinceMs,
+    percent === undefined ? '' : `, CPU of all together ${percent.toFixed(2)} % of one core (main threads)`,
+  )
   if (process.platform === 'linux') {
-    const resident = group.names.map(name => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${group.pidOf(name)}/status`, 'utf8'))?.[1]) / 1024)
+    const resident = group.names.map(
+      name => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${group.pidOf(name)}/status`, 'utf8'))?.[1]) / 1024,
+    )
     console.log(`resident memory per process: ${Math.min(...resident).toFixed(1)} to ${Math.max(...resident).toFixed(1)} MiB`)
   }
 }

@@ -33,7 +33,10 @@ export class NodeGroup {
     mkdirSync(join(this.#state, 'logs'))
     writeFileSync(join(this.#state, 'cluster.json'), JSON.stringify({ format: 1, clusterId: 'bench' }))
     writeFileSync(join(this.#state, 'secret'), randomBytes(32).toString('hex'), { mode: 0o600 })
-    writeFileSync(join(this.#state, 'config.json'), JSON.stringify(parseConfig(JSON.stringify({ roles: { coordinator: { count } } }), 'the benchmark')))
+    writeFileSync(
+      join(this.#state, 'config.json'),
+      JSON.stringify(parseConfig(JSON.stringify({ roles: { coordinator: { count } } }), 'the benchmark')),
+    )
     this.names = Array.from({ length: count }, (_, i) => `coordinator-${i + 1}`)
     process.once('exit', () => this.#end())
   }
@@ -46,13 +49,25 @@ export class NodeGroup {
 
   /** Starts a node and waits until it is bound; it joins all others that are. */
   async start(name: string): Promise<void> {
-    const args = [BUNDLE, '--node', name, '--state', this.#state, '--config', join(this.#state, 'config.json'), '--native-port', String(this.#ports.get(name) ?? 0)]
+    const args = [
+      BUNDLE,
+      '--node',
+      name,
+      '--state',
+      this.#state,
+      '--config',
+      join(this.#state, 'config.json'),
+      '--native-port',
+      String(this.#ports.get(name) ?? 0),
+    ]
     const child = spawn(process.execPath, [...FLAGS, ...args], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.#children.set(name, child)
     const [bound] = (await once(child, 'message')) as [ToParent]
     if (bound.kind !== 'bound') throw new Error(`${name} did not bind`)
     this.#ports.set(name, bound.endpoints[0]?.port ?? 0)
-    const seeds = this.names.filter(other => other !== name && this.#children.has(other) && this.#ports.has(other)).map(other => ({ host: '127.0.0.1', port: this.#ports.get(other) }))
+    const seeds = this.names
+      .filter(other => other !== name && this.#children.has(other) && this.#ports.has(other))
+      .map(other => ({ host: '127.0.0.1', port: this.#ports.get(other) }))
     child.send({ kind: 'seeds', seeds })
   }
 

@@ -40,12 +40,12 @@ try {
       platform: 'node',
       target: 'node24',
       conditions: ['source'],
+      external: [...externals],
       // Without comments and spaces the text is plain ASCII, which V8 keeps in one byte per character instead of two; names stay.
       minifyWhitespace: true,
       legalComments: 'linked',
       sourcemap: true,
       sourcesContent: false,
-      external: [...externals],
       banner: { js: banner },
       logLevel: 'warning',
     })

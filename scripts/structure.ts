@@ -79,5 +79,5 @@ export const bundles: Readonly<Record<string, string>> = {
   coordinator: 'packages/coordinator/src/main.ts',
 }
 
-/** Left out of every bundle; they are dependencies of the root, so that `dist/` finds them. */
-export const externals: readonly string[] = ['msgpackr', '@node-rs/crc32']
+/** Native code, left out of every bundle; a dependency of the root, so that `dist/` finds it. */
+export const externals: readonly string[] = ['@node-rs/crc32']

@@ -16,10 +16,13 @@ export function computeContract(run: (body: (compute: Compute) => void) => Promi
 
   it('XXH32 of pieces is that of the whole, large ones included', () =>
     run(compute => {
-      for (const length of [0, 1, 15, 16, 100, 32_768, 65_535, 65_536, 65_537, 1_000_003]) {
+      for (const length of [0, 1, 15, 16, 100, 255, 256, 257, 1_000, 32_768, 65_535, 65_536, 65_537, 1_000_003]) {
         const whole = pattern(length)
         const expected = compute.xxhash32(whole)
         expect(compute.xxhash32Stream().update(whole).digest()).toBe(expected)
+        const around = pattern(length + 20)
+        around.set(whole, 7)
+        expect(compute.xxhash32(around, 7, 7 + length)).toBe(expected)
         const at = length >> 1
         expect(compute.xxhash32Stream().update(whole.subarray(0, at)).update(whole.subarray(at)).digest()).toBe(expected)
       }

@@ -30,6 +30,20 @@ function streams({ run }: Harness): void {
       expect((await client.received(whole.length)).equals(whole)).toBe(true)
     }))
 
+  it('written together arrive like those written one by one, and back up as they do', () =>
+    run(async world => {
+      const { client, server } = await connectPair(world)
+      const pieces = [10, 70_000, 1, 20_000_000, 3].map((size, index) => pattern(size, index))
+      const whole = Buffer.concat(pieces)
+      expect(client.connection.writeAll([pattern(5)])).toBe(true)
+      expect(client.connection.writeAll(pieces)).toBe(false)
+      client.connection.write(pattern(7))
+      expect((await server.received(12 + whole.length)).subarray(5, 5 + whole.length).equals(whole)).toBe(true)
+      await client.until(() => client.drains === 1)
+      client.connection.destroy()
+      expect(client.connection.writeAll(pieces)).toBe(false)
+    }))
+
   it('belong to the handler: one buffer written twice arrives twice whatever the handler does to it', () =>
     run(async world => {
       const { client, server } = await connectPair(world)

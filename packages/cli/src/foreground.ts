@@ -1,10 +1,12 @@
 // A cluster in the foreground: its log until Ctrl-C, and then its end, in order or not.
 import { clusterStop } from '@atoll/protocol'
+import { stderrFile } from '@atoll/supervisor'
 import type { Attached } from './bring-up.ts'
 import { CommandError, exitCodes } from './exit-codes.ts'
 import type { Interrupt } from './interrupts.ts'
 import { LogReader } from './log-follow.ts'
 import { logText } from './log-view.ts'
+import { lastLines } from './node-trouble.ts'
 import type { UpRun } from './up-run.ts'
 import { retention } from './up-summary.ts'
 
@@ -26,7 +28,11 @@ export async function attend(run: UpRun, attached: Attached): Promise<number> {
   watching.abort()
   await following
   if (typeof why === 'string') return await stop(run, attached, why, exitCodes.ok.code)
-  if (!why.orderly) throw new CommandError('failure', 'The supervisor was killed, and the cluster with it.', { next: ['cluster up'] })
+  if (!why.orderly)
+    throw new CommandError('failure', 'The supervisor was killed, and the cluster with it.', {
+      details: lastLines(stderrFile(target.paths, 'supervisor')).map(line => `  | ${line}`),
+      next: ['cluster up'],
+    })
   output.say(`Cluster ${target.name} was stopped.`)
   return exitCodes.ok.code
 }

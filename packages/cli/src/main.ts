@@ -6,6 +6,7 @@ import { buildProgram } from './program.ts'
 
 // The launcher is gone, and nobody is left to talk to. A cluster that is tied to this process ends with it.
 process.on('disconnect', () => process.exit(exitCodes.failure.code))
+if (process.send !== undefined && !process.connected) process.exit(exitCodes.failure.code)
 // `cluster logs | head`: the reader has seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? exitCodes.ok.code : exitCodes.failure.code),
@@ -27,6 +28,11 @@ function explain(error: unknown): number {
   // Commander has said it already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code
   const output = new Output({ color: 'auto', progress: 'auto' })
+  if (error instanceof Error && error.name === 'ProtocolError') {
+    output.say(`${output.message('red', '✗')} ${error.message}`)
+    output.say('Try: cluster status, or cluster doctor')
+    return exitCodes.failure.code
+  }
   if (!(error instanceof CommandError)) {
     output.say(`${output.message('red', '✗')} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
     output.say(

@@ -44,19 +44,21 @@ function nameOf(pid: string): string {
 }
 
 function openFiles(pid: string): string[] {
+  const directory = `/proc/${pid}/fd`
+  return attempt(() => readdirSync(directory)).flatMap(fd => attempt(() => [readlinkSync(`${directory}/${fd}`)]))
+}
+
+/** What `read` answers; nothing when what it looks at has gone meanwhile, or belongs to somebody else. */
+function attempt(read: () => string[]): string[] {
   try {
-    return readdirSync(`/proc/${pid}/fd`).map(fd => readlinkSync(`/proc/${pid}/fd/${fd}`))
+    return read()
   } catch {
-    return [] // it ended while we looked, or belongs to somebody else
+    return []
   }
 }
 
 function linesOf(path: string): string[] {
-  try {
-    return readFileSync(path, 'utf8').split('\n')
-  } catch {
-    return [] // no IPv6 here, or the process ended
-  }
+  return attempt(() => readFileSync(path, 'utf8').split('\n'))
 }
 
 function fromLsof(port: number): PortHolder | undefined {

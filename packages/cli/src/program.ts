@@ -122,6 +122,10 @@ export function buildProgram(onDone: (exitCode: number) => void): Command {
     .option('--report <file>', 'write everything that helps to find a bug, without secrets')
     .option('--json', 'as JSON')
     .action(plain<DoctorOptions>(async (options, output) => (await import('./commands/doctor.ts')).doctor(options, output)))
+  command('completion <shell>', 'a script for bash, zsh or fish that completes commands and names').action(
+    async (shell: string, options: OutputOptions) =>
+      onDone((await import('./commands/completion.ts')).completion(shell, program, new Output(options))),
+  )
   const node = program.command('node').description('a single node').exitOverride()
   command('run <name>', 'run exactly one node of the configuration, in the foreground', node)
     .option('--state <directory>', 'its state directory; secret and cluster.json are made there, or copied from another machine')

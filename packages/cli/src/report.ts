@@ -3,10 +3,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir, hostname, release, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
-import { ControlClient } from '@atoll/supervisor'
 import manifest from '../package.json' with { type: 'json' }
 import type { Finding } from './machine-checks.ts'
-import { statusOf } from './running-cluster.ts'
+import { connect, statusOf } from './running-cluster.ts'
 import { statusJson } from './status-view.ts'
 import type { Target } from './target.ts'
 
@@ -15,7 +14,7 @@ const LOG_BYTES_MAX = 256 * 1024
 
 /** Writes the bundle. Answers where it is. */
 export async function writeReport(file: string, target: Target, findings: readonly Finding[]): Promise<string> {
-  await using client = await ControlClient.connect(target.paths)
+  await using client = await connect(target)
   const report = {
     schema: 1,
     writtenAt: new Date().toISOString(),

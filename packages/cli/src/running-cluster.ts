@@ -1,6 +1,6 @@
 // Asking the supervisor of the cluster a command is about.
 import { clusterStatus, ProtocolError, type ResponseOf } from '@atoll/protocol'
-import { ControlClient } from '@atoll/supervisor'
+import { ControlClient, findSupervisor } from '@atoll/supervisor'
 import { CommandError, type ExitReason } from './exit-codes.ts'
 import type { Target } from './target.ts'
 
@@ -9,9 +9,22 @@ export type ClusterStatus = ResponseOf<typeof clusterStatus>
 /** The nodes of a status question are given this long, and the supervisor a little more, in milliseconds. */
 const STATUS_TIMEOUT_MS = 5_000
 
+/** A connection to the supervisor; undefined when the cluster does not run. Throws a CommandError when it does not answer. */
+export async function connect(target: Target): Promise<ControlClient | undefined> {
+  try {
+    return await ControlClient.connect(target.paths)
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+    const pid = findSupervisor(target.paths)?.pid
+    throw new CommandError('failure', `The supervisor of cluster ${target.name} (pid ${pid}) does not answer: ${error.message}`, {
+      next: [`kill -9 ${pid}, which ends the cluster`],
+    })
+  }
+}
+
 /** Runs `work` with a connection to the supervisor. Throws `notRunning` when there is none. */
 export async function withCluster<T>(target: Target, work: (client: ControlClient) => Promise<T>): Promise<T> {
-  await using client = await ControlClient.connect(target.paths)
+  await using client = await connect(target)
   if (client === undefined) throw notRunning(target)
   try {
     return await work(client)

@@ -314,6 +314,8 @@ export class CommitLog implements SyncTarget {
       await this.flush()
       this.#segments.writeIndexes()
       await Promise.all(this.#unsynced.begin())
+      // So that whoever opens it next, in this process or another, takes nothing of it for a torn tail.
+      await this.#context.durability.settle()
     }
     this.#closed = true
     this.#waiters.rejectAll(this.#closedError())

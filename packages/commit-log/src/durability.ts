@@ -6,6 +6,7 @@
 // it can be read ("Can Applications Recover from fsync Failures?", ATC 2020).
 import type { Clock, MonotonicMs } from '@atoll/base'
 import type { Offset } from '@atoll/records'
+import { isDiskError } from './commit-log-error.ts'
 import type { DurableEnds, EndChange } from './durable-ends.ts'
 import { SETTLE_MS } from './limits.ts'
 
@@ -107,10 +108,10 @@ export class Durability {
     const record = before.length === 0 ? Promise.resolve() : this.#ends.write(before)
     const works = targets.map(target => ({ target, work: begin(target) }))
     const [recorded, ...outcomes] = await Promise.allSettled([record, ...works.map(({ work }) => work.done)])
-    if (recorded.status === 'rejected') this.#failure = recorded.reason
+    if (recorded.status === 'rejected') this.#failure = diskErrorOnly(recorded.reason)
     for (const [index, { target, work }] of works.entries()) {
       const outcome = outcomes[index] as PromiseSettledResult<unknown>
-      if (outcome.status === 'rejected') target.failSync(outcome.reason)
+      if (outcome.status === 'rejected') target.failSync(diskErrorOnly(outcome.reason))
       else if (this.#failure !== undefined) target.failSync(this.#failure)
       else {
         target.endSync(work.end)
@@ -135,7 +136,7 @@ export class Durability {
       await this.settle()
     } catch (error) {
       // The disk failed with nothing under way. Whoever writes next hears of it.
-      this.#failure = error
+      this.#failure = diskErrorOnly(error)
       this.#failAll()
     }
   }
@@ -145,6 +146,12 @@ export class Durability {
     this.#unrecorded.clear()
     return changes
   }
+}
+
+/** The disk may fail; anything else that does is a bug of ours, and ends the process. */
+function diskErrorOnly(error: unknown): unknown {
+  if (!isDiskError(error)) throw error
+  return error
 }
 
 function begin(target: SyncTarget): SyncWork {

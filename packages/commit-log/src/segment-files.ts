@@ -154,7 +154,9 @@ export class SegmentFiles {
   async #drop(segment: Segment | undefined): Promise<void> {
     if (segment === undefined) return
     this.#context.indexes.forget(segment)
-    this.#context.unsynced.namesChanged()
+    const { unsynced } = this.#context
+    for (const path of [segment.path, segment.indexPath, segment.timeIndexPath]) unsynced.removed(path)
+    unsynced.namesChanged()
     await removeSegment(this.#context, segment)
   }
 }

@@ -38,6 +38,11 @@ export class Unsynced {
     this.#files.pin(path)
   }
 
+  /** The file is about to be removed: nothing of it needs to be durable. */
+  removed(path: string): void {
+    if (this.#paths.delete(path)) this.#files.unpin(path)
+  }
+
   /** A name was made, changed or removed. */
   namesChanged(): void {
     this.#names = true

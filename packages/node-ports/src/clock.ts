@@ -20,14 +20,16 @@ class NodeTimer implements Timer {
   constructor(delayMs: number, task: () => void) {
     this.#dueMs = performance.now() + delayMs
     this.#task = task
-    this.#timeout = setTimeout(fire, delayMs, this)
+    // Node counts whole milliseconds from a cached time and drops fractions: without the one more, most timers would wake the
+    // process once too early and again a millisecond later.
+    this.#timeout = setTimeout(fire, Math.floor(delayMs) + 1, this)
   }
 
   cancel(): void {
     clearTimeout(this.#timeout)
   }
 
-  /** Node counts whole milliseconds of a cached time, so a timeout may fire up to one early: it then waits for the rest. */
+  /** Should it have fired early all the same, it waits for the rest. */
   fire(): void {
     const leftMs = this.#dueMs - performance.now()
     if (leftMs > 0) this.#timeout = setTimeout(fire, Math.ceil(leftMs), this)

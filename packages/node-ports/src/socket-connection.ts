@@ -76,6 +76,15 @@ export class SocketConnection implements Connection, FaultyConnection {
     return this.#egress === undefined ? this.#socket.write(bytes) : this.#writeFaulty(this.#egress, bytes)
   }
 
+  writeAll(pieces: readonly Uint8Array[]): boolean {
+    const together = this.#egress === undefined
+    let room = true
+    if (together) this.#socket.cork()
+    for (const bytes of pieces) room = this.write(bytes) && room
+    if (together) this.#socket.uncork()
+    return room
+  }
+
   pauseReading(): void {
     this.#pausedByOwner = true
     this.#socket.pause()

@@ -1,10 +1,19 @@
 // One connection that carries frames: reads them, collects and writes them, holds back reading when its user says so,
 // and cuts a peer that takes nothing of what is queued for it. It knows nothing of requests; `session.ts` does.
-import type { Clock, CloseReason, Connection, NodeId } from '@atoll/base'
+import type { Clock, CloseReason, Connection, NodeId, Timer } from '@atoll/base'
 import { ProtocolError } from './errors.ts'
 import { type Frame, type FrameCodec, NO_ATTACHMENT } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
-import { DRAIN_TIMEOUT_MS, FRAME_BYTES_MAX_BEFORE_HELLO } from './limits.ts'
+import {
+  DRAIN_TIMEOUT_MS,
+  FRAME_BYTES_MAX_BEFORE_HELLO,
+  FRAMES_PER_LOOK,
+  FULL_READ_BYTES,
+  LINGER_MS,
+  QUEUED_BYTES_HIGH,
+  QUEUED_BYTES_MAX,
+  TURN_MS_MAX,
+} from './limits.ts'
 import { Outbox } from './outbox.ts'
 
 export interface ChannelHandlers {
@@ -16,6 +25,21 @@ export interface ChannelHandlers {
   onClosed(error: ProtocolError): void
 }
 
+/** The largest frames, in bytes, that we and the peer accept. */
+export interface FrameBounds {
+  readonly frameBytesMax: number
+  readonly peerFrameBytesMax: number
+}
+
+export interface ChannelOptions {
+  readonly connection: Connection
+  readonly clock: Clock
+  readonly codec: FrameCodec
+  readonly handlers: ChannelHandlers
+  /** The connection itself is over, which may be a while after `onClosed`. */
+  readonly onGone?: (() => void) | undefined
+}
+
 export class Channel {
   readonly remote: string
   readonly #connection: Connection
@@ -23,22 +47,33 @@ export class Channel {
   readonly #codec: FrameCodec
   readonly #outbox: Outbox
   readonly #reader: FrameReader
+  readonly #onGone: (() => void) | undefined
   #handlers: ChannelHandlers | undefined
+  /** The user wants frames. */
+  #wanted = true
+  /** Frames are handed over: wanted, and this turn is not over. */
   #reading = true
+  /** The socket is not read. */
   #paused = false
+  #framesInTurn = 0
+  #turnStartedMs = 0
+  /** The connection asked to wait and has not drained since. While it did not, next to nothing is queued. */
   #blocked = false
   #writtenBytes = 0
   #peerFrameBytesMax = FRAME_BYTES_MAX_BEFORE_HELLO
   #closed: ProtocolError | undefined
+  /** The one timer: watches that the peer takes what is queued, and after an orderly end that it ends too. */
+  #watch: Timer | undefined
 
-  constructor(connection: Connection, clock: Clock, codec: FrameCodec, frameBytesMax: number, handlers: ChannelHandlers) {
+  constructor({ connection, clock, codec, handlers, onGone }: ChannelOptions) {
     this.remote = connection.remote
     this.#connection = connection
     this.#clock = clock
     this.#codec = codec
     this.#handlers = handlers
+    this.#onGone = onGone
     this.#outbox = new Outbox(connection, clock, () => this.#onBlocked())
-    this.#reader = new FrameReader(codec, frameBytesMax, frame => this.#onFrame(frame))
+    this.#reader = new FrameReader(codec, FRAME_BYTES_MAX_BEFORE_HELLO, frame => this.#onFrame(frame))
     connection.open({
       onData: bytes => this.#onData(bytes),
       onDrain: () => this.#onDrain(),
@@ -55,17 +90,27 @@ export class Channel {
     return this.#outbox.queuedBytes
   }
 
+  /** Little enough is queued to read on and to go on with streams. When it was not, `onDrain` follows. */
+  get hasRoom(): boolean {
+    return !this.#blocked || this.#outbox.queuedBytes < QUEUED_BYTES_HIGH
+  }
+
+  /** Nothing that can be refused is added to the queue. */
+  get full(): boolean {
+    return this.#blocked && this.#outbox.queuedBytes > QUEUED_BYTES_MAX
+  }
+
   /** What befalls one datagram message sent now; undefined is one copy at once. */
   datagramFate(): readonly number[] | undefined {
     return this.#connection.datagramFate()
   }
 
   /** Hands the channel to its next user, who may accept frames of another size. Frames held so far go to it on `readOn`. */
-  handOver(
-    handlers: ChannelHandlers,
-    peer: NodeId | undefined,
-    bounds: { readonly frameBytesMax: number; readonly peerFrameBytesMax: number },
-  ): void {
+  handOver(handlers: ChannelHandlers, peer: NodeId | undefined, bounds: FrameBounds): void {
+    if (this.#closed !== undefined) {
+      handlers.onClosed(this.#closed)
+      return
+    }
     this.#handlers = handlers
     this.#reader.frameBytesMax = bounds.frameBytesMax
     this.#peerFrameBytesMax = bounds.peerFrameBytesMax
@@ -73,25 +118,38 @@ export class Channel {
   }
 
   /**
-   * Queues a frame. The attachment is the channel’s from here on. Does nothing once closed.
+   * Queues a frame and answers its size in bytes. The attachment is the channel’s from here on. Does nothing once closed.
    * Throws `message_too_large`, with nothing sent, when the peer would refuse it.
    */
-  send(flags: number, messageKey: number, correlationId: number, body: readonly unknown[], attachment: Uint8Array = NO_ATTACHMENT): void {
-    if (this.#closed !== undefined) return
+  send(flags: number, messageKey: number, correlationId: number, body: readonly unknown[], attachment: Uint8Array = NO_ATTACHMENT): number {
+    if (this.#closed !== undefined) return 0
     const head = this.#codec.encodeHead(flags, messageKey, correlationId, body, attachment)
-    const total = head.byteLength + attachment.byteLength
-    if (total > this.#peerFrameBytesMax)
-      throw new ProtocolError('message_too_large', `frame of ${total} bytes, ${this.remote} accepts ${this.#peerFrameBytesMax}`)
-    this.#writtenBytes += total
-    this.#outbox.add(head, attachment)
+    this.#checkSize(head.byteLength + attachment.byteLength)
+    return this.#queue(head, attachment)
+  }
+
+  /**
+   * Queues a frame once per entry of `delaysMs`, each held so long. Throws what `send` throws, before anything is sent:
+   * a copy that is due later must not fail where nobody is left to hear of it.
+   */
+  sendCopies(delaysMs: readonly number[], flags: number, messageKey: number, correlationId: number, body: readonly unknown[]): void {
+    const frame = new Uint8Array(this.#codec.encodeHead(flags, messageKey, correlationId, body, NO_ATTACHMENT))
+    this.#checkSize(frame.byteLength)
+    const sendOne = (): void => {
+      if (this.#closed === undefined) this.#queue(frame, NO_ATTACHMENT)
+    }
+    for (const delayMs of delaysMs) {
+      if (delayMs === 0) sendOne()
+      else this.#clock.after(delayMs, sendOne)
+    }
   }
 
   /** Takes frames again after `onFrame` answered false. */
   readOn(): void {
     if (this.#closed !== undefined) return
+    this.#wanted = true
     this.#reading = true
-    this.#guard(() => this.#reader.resume())
-    this.#followReader()
+    this.#feed(undefined)
   }
 
   /** Sends what is queued, then ends. `error` is what the user is told; it is not sent. */
@@ -99,24 +157,68 @@ export class Channel {
     if (this.#closed !== undefined) return
     this.#outbox.flush()
     this.#connection.end()
+    // What still comes in is read and dropped: closing with bytes unread would reset the connection, and the peer would
+    // lose what was just sent.
+    if (this.#paused) this.#connection.resumeReading()
+    this.#watch?.cancel()
+    this.#watchEnd(this.#connection.unsentBytes)
     this.#finish(error)
   }
 
-  /** Ends at once. */
+  /** Ends at once, also what was to end in order. */
   destroy(error: ProtocolError): void {
-    if (this.#closed !== undefined) return
+    this.#watch?.cancel()
     this.#connection.destroy()
-    this.#finish(error)
+    if (this.#closed === undefined) this.#finish(error)
+  }
+
+  #checkSize(bytes: number): void {
+    if (bytes > this.#peerFrameBytesMax)
+      throw new ProtocolError('message_too_large', `frame of ${bytes} bytes, ${this.remote} accepts ${this.#peerFrameBytesMax}`)
+  }
+
+  #queue(head: Uint8Array, attachment: Uint8Array): number {
+    const bytes = head.byteLength + attachment.byteLength
+    this.#writtenBytes += bytes
+    this.#outbox.add(head, attachment)
+    return bytes
   }
 
   #onFrame(frame: Frame): boolean {
     if (this.#closed !== undefined) return false
-    this.#reading = (this.#handlers as ChannelHandlers).onFrame(frame)
+    this.#wanted = (this.#handlers as ChannelHandlers).onFrame(frame)
+    this.#reading = this.#wanted && !this.#turnIsOver()
     return this.#reading
   }
 
+  /** One peer's burst must not keep all others waiting: what is left after its share of the turn waits for the next one. */
+  #turnIsOver(): boolean {
+    if (++this.#framesInTurn % FRAMES_PER_LOOK !== 0 || this.#clock.monotonicMs() - this.#turnStartedMs < TURN_MS_MAX) return false
+    this.#clock.endOfTurn(() => {
+      if (this.#wanted) this.readOn()
+    })
+    return true
+  }
+
   #onData(bytes: Uint8Array): void {
-    this.#guard(() => this.#reader.push(bytes))
+    if (this.#closed !== undefined) return
+    this.#feed(bytes)
+  }
+
+  /** Gives the reader its next bytes, or lets it go on with those it holds. */
+  #feed(bytes: Uint8Array | undefined): void {
+    this.#outbox.hold()
+    this.#framesInTurn = 0
+    this.#turnStartedMs = this.#clock.monotonicMs()
+    try {
+      if (bytes === undefined) this.#reader.resume()
+      else this.#reader.push(bytes)
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.destroy(error)
+      return
+    }
+    this.#outbox.release(bytes !== undefined && bytes.byteLength >= FULL_READ_BYTES)
     this.#followReader()
   }
 
@@ -128,19 +230,10 @@ export class Channel {
     else this.#connection.resumeReading()
   }
 
-  #guard(read: () => void): void {
-    try {
-      read()
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error
-      this.destroy(error)
-    }
-  }
-
   #onBlocked(): void {
-    if (this.#blocked || this.#closed !== undefined) return
+    if (this.#closed !== undefined) return
     this.#blocked = true
-    this.#watchDrain(this.#takenBytes())
+    if (this.#watch === undefined) this.#watchDrain(this.#takenBytes())
   }
 
   #takenBytes(): number {
@@ -149,8 +242,9 @@ export class Channel {
 
   /** A peer that took nothing at all since the last look is cut. */
   #watchDrain(takenBefore: number): void {
-    this.#clock.after(DRAIN_TIMEOUT_MS, () => {
-      if (!this.#blocked || this.#closed !== undefined) return
+    this.#watch = this.#clock.after(DRAIN_TIMEOUT_MS, () => {
+      this.#watch = undefined
+      if (!this.#blocked) return
       const taken = this.#takenBytes()
       if (taken === takenBefore)
         this.destroy(
@@ -160,18 +254,29 @@ export class Channel {
     })
   }
 
+  /** A peer that neither takes the rest nor ends its own side is cut, or it would keep the connection for ever. */
+  #watchEnd(unsentBefore: number): void {
+    this.#watch = this.#clock.after(LINGER_MS, () => {
+      const unsent = this.#connection.unsentBytes
+      if (unsent < unsentBefore) this.#watchEnd(unsent)
+      else this.#connection.destroy()
+    })
+  }
+
   #onDrain(): void {
     this.#blocked = false
     if (this.#closed === undefined) this.#handlers?.onDrain()
   }
 
   #onClose(reason: CloseReason): void {
-    if (this.#closed !== undefined) return
-    this.#finish(
-      reason.kind === 'finished'
-        ? new ProtocolError('connection_lost', `${this.remote} closed the connection`)
-        : new ProtocolError('connection_lost', `connection to ${this.remote}: ${reason.error.message}`, { cause: reason.error }),
-    )
+    this.#watch?.cancel()
+    if (this.#closed === undefined)
+      this.#finish(
+        reason.kind === 'finished'
+          ? new ProtocolError('connection_lost', `${this.remote} closed the connection`)
+          : new ProtocolError('connection_lost', `connection to ${this.remote}: ${reason.error.message}`, { cause: reason.error }),
+      )
+    this.#onGone?.()
   }
 
   #finish(error: ProtocolError): void {

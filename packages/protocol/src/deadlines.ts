@@ -30,7 +30,9 @@ export function roundedDurationMs(durationMs: number): number {
 
 export class Deadlines {
   readonly #clock: Clock
+  /** One list per rounded duration, at most 272, kept for good. */
   readonly #lists = new Map<number, DeadlineList>()
+  #closed = false
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -38,20 +40,15 @@ export class Deadlines {
 
   /** `entry` expires `durationMs` from now or up to 6.25 % later, unless it is removed. */
   add(entry: Expiring, durationMs: number): void {
-    const rounded = roundedDurationMs(durationMs)
-    let list = this.#lists.get(rounded)
-    if (list === undefined) {
-      list = { durationMs: rounded, first: undefined, last: undefined, timer: undefined }
-      this.#lists.set(rounded, list)
-    }
-    entry.expireAtMs = this.#clock.monotonicMs() + rounded
+    const list = this.#listOf(roundedDurationMs(durationMs))
+    entry.expireAtMs = this.#clock.monotonicMs() + list.durationMs
     entry.list = list
     entry.before = list.last
     entry.after = undefined
     if (list.last === undefined) list.first = entry
     else list.last.after = entry
     list.last = entry
-    if (list.timer === undefined) this.#arm(list, rounded)
+    if (list.timer === undefined) this.#arm(list, list.durationMs)
   }
 
   /** Takes `entry` out; it will not expire. Does nothing when it is not in. */
@@ -69,28 +66,32 @@ export class Deadlines {
 
   /** Stops every timer; nothing expires any more. For the end of a process. */
   close(): void {
+    this.#closed = true
     for (const list of this.#lists.values()) list.timer?.cancel()
-    this.#lists.clear()
   }
 
-  #armed(list: DeadlineList): boolean {
-    return list.timer !== undefined
+  #listOf(durationMs: number): DeadlineList {
+    let list = this.#lists.get(durationMs)
+    if (list === undefined) {
+      list = { durationMs, first: undefined, last: undefined, timer: undefined }
+      this.#lists.set(durationMs, list)
+    }
+    return list
   }
 
   #arm(list: DeadlineList, delayMs: number): void {
-    list.timer = this.#clock.after(delayMs, () => this.#expireDue(list))
+    if (!this.#closed) list.timer = this.#clock.after(delayMs, () => this.#expireDue(list))
   }
 
   #expireDue(list: DeadlineList): void {
-    list.timer = undefined
     const nowMs = this.#clock.monotonicMs()
+    // The timer counts as set until the end: what expires here may add to this very list.
     while (list.first !== undefined && list.first.expireAtMs <= nowMs) {
       const due = list.first
       this.remove(due)
       due.expire()
     }
-    if (list.first !== undefined) {
-      if (!this.#armed(list)) this.#arm(list, Math.max(1, list.first.expireAtMs - nowMs))
-    } else this.#lists.delete(list.durationMs)
+    list.timer = undefined
+    if (list.first !== undefined) this.#arm(list, Math.max(0, list.first.expireAtMs - nowMs))
   }
 }

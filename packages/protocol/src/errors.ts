@@ -59,6 +59,18 @@ const rows = {
   },
   bad_checksum: { code: 27, outcome: 'indefinite', retry: 'after_backoff', doc: 'A frame’s checksum does not match its bytes.' },
   slow_peer: { code: 28, outcome: 'indefinite', retry: 'after_backoff', doc: 'The peer did not take what was queued for it in time.' },
+  bad_answer: {
+    code: 29,
+    outcome: 'indefinite',
+    retry: 'never',
+    doc: 'The request was handled, but its answer is larger than the caller accepts or not of the form its table gives.',
+  },
+  answer_dropped: {
+    code: 30,
+    outcome: 'indefinite',
+    retry: 'after_backoff',
+    doc: 'The request was handled, but too many bytes were queued for the caller to add its answer.',
+  },
   unknown_node: { code: 40, outcome: 'definite', retry: 'never', doc: 'No node of that name exists in this cluster.' },
   wrong_state: { code: 41, outcome: 'definite', retry: 'after_refresh', doc: 'The node is not in a state in which this can be done.' },
   faults_not_enabled: { code: 42, outcome: 'definite', retry: 'never', doc: 'The cluster was started without fault injection.' },

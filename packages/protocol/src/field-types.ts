@@ -8,11 +8,13 @@ export interface FieldType<T> {
   readonly label: string
   /** Levels of msgpack arrays a value takes. */
   readonly depth: number
+  /** Values a value may hold at most: itself, and what it nests. */
+  readonly valuesMax: number
   /** The wire value of `value`; throws `invalid_argument` naming `path`. */
   toWire(value: T, path: string): unknown
   /** The value of what was decoded; throws `malformed_message` naming `path`. */
   fromWire(wire: unknown, path: string): T
-  /** A legal value, the same for the same `seed`: golden bytes and fuzzers start from it. */
+  /** A legal value, the same for the same `seed`, often at an edge: golden bytes, property tests and fuzzers start from it. */
   sample(seed: number): T
 }
 export type ValueOf<F> = F extends FieldType<infer T> ? T : never
@@ -37,11 +39,28 @@ function plain<T>(label: string, accepts: (value: unknown) => boolean, sample: (
   return {
     label,
     depth: 0,
+    valuesMax: 1,
     toWire: (value, path) => (accepts(value) ? value : refuse('invalid_argument', path, label, value)),
     fromWire: (wire, path) => (accepts(wire) ? (wire as T) : refuse('malformed_message', path, label, wire)),
     sample,
   }
 }
+
+/** Spreads close seeds (the finalizer of MurmurHash3), so that neighbouring fields are not alike. */
+function spread(seed: number): number {
+  let h = Math.imul(seed ^ (seed >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  return (h ^ (h >>> 16)) >>> 0
+}
+
+/** One of the candidates, which have at least one. */
+const pick = <T>(seed: number, candidates: readonly T[]): T => candidates[spread(seed) % candidates.length] as T
+
+/** Where msgpack changes its format, and some in between. */
+const NUMBERS = [0, 1, 42, 127, 128, 255, 256, 65_535, 65_536, 4_294_967_295, 4_294_967_296, Number.MAX_SAFE_INTEGER]
+const TEXTS = ['', 'a', 'broker-1', '127.0.0.1', 'naïve', '日本語', '🪸', `${'long '.repeat(8)}`, 'é'.repeat(40), 'x'.repeat(300)]
+const BYTE_LENGTHS = [0, 1, 16, 32, 255, 256]
+const LIST_LENGTHS = [0, 1, 2, 3, 17]
 
 /** With a comma every three digits. Not `toLocaleString`: it loads 8 MB of locale data into every process. */
 export const decimal = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ',')
@@ -53,7 +72,11 @@ function unsigned<T extends number>(name: string, top: number, bounds?: { readon
   return plain<T>(
     label,
     v => typeof v === 'number' && v >= 0 && v <= max && Number.isInteger(v),
-    seed => (seed % (max + 1)) as T,
+    seed =>
+      pick(
+        seed,
+        [...NUMBERS, max].filter(n => n <= max),
+      ) as T,
   )
 }
 
@@ -61,28 +84,32 @@ export const bool = (): FieldType<boolean> =>
   plain(
     'bool',
     v => typeof v === 'boolean',
-    seed => seed % 2 === 1,
+    seed => pick(seed, [false, true]),
   )
 export const u8 = (bounds?: { readonly max: number }): FieldType<number> => unsigned('u8', 0xff, bounds)
 export const u16 = (bounds?: { readonly max: number }): FieldType<number> => unsigned('u16', 0xffff, bounds)
 export const u32 = (bounds?: { readonly max: number }): FieldType<number> => unsigned('u32', 0xffff_ffff, bounds)
 /** A non-negative integer that a double holds exactly: 0 to 2^53 - 1. Offsets, epochs, revisions, incarnations. */
 export const i53 = <T extends number = number>(): FieldType<T> => unsigned<T>('i53', Number.MAX_SAFE_INTEGER)
-/** A finite IEEE 754 double. */
+/** A finite IEEE 754 double. Minus zero travels as zero. */
 export const f64 = (): FieldType<number> =>
   plain(
     'f64',
     v => typeof v === 'number' && Number.isFinite(v),
-    seed => seed + 0.5,
+    seed => pick(seed, [0, 0.5, -1, 1e-300, 12.25, 1e300]),
   )
 
-/** Text of at most `max` UTF-16 code units. */
+/** Text of at most `max` UTF-16 code units, well-formed: half a surrogate pair has no UTF-8 (RFC 3629 section 3). */
 export function str<T extends string = string>(bounds: { readonly max: number }): FieldType<T> {
   const { max } = bounds
   return plain<T>(
     `str, at most ${decimal(max)}`,
-    v => typeof v === 'string' && v.length <= max,
-    seed => `s${seed}`.slice(0, max) as T,
+    v => typeof v === 'string' && v.length <= max && v.isWellFormed(),
+    seed =>
+      pick(
+        seed,
+        TEXTS.filter(text => text.length <= max),
+      ) as T,
   )
 }
 
@@ -92,7 +119,7 @@ export function bytes(bounds: { readonly max: number }): FieldType<Uint8Array> {
   return plain(
     `bytes, at most ${decimal(max)}`,
     v => v instanceof Uint8Array && v.byteLength <= max,
-    seed => new Uint8Array(Math.min(max, 4)).fill(seed % 256),
+    seed => new Uint8Array(Math.min(max, pick(seed, BYTE_LENGTHS))).fill(seed % 256),
   )
 }
 
@@ -101,7 +128,7 @@ export const nodeName = (): FieldType<NodeId> =>
   plain(
     'node name',
     v => typeof v === 'string' && v.length <= 63 && isDnsLabel(v),
-    seed => `node-${seed}` as NodeId,
+    seed => pick(seed, ['a', 'broker-1', 'node-42', 'x'.repeat(63)]) as NodeId,
   )
 
 /** One of the given words; its position is what travels, so append, never move or remove. */
@@ -111,12 +138,13 @@ export function oneOf<const Words extends readonly string[]>(...words: Words): F
   return {
     label,
     depth: 0,
+    valuesMax: 1,
     toWire: (value, path) => {
       const index = words.indexOf(value)
       return index >= 0 ? index : refuse('invalid_argument', path, label, value)
     },
     fromWire: (wire, path) => (typeof wire === 'number' ? words[wire] : undefined) ?? refuse('malformed_message', path, label, wire),
-    sample: seed => words[seed % words.length] as Words[number],
+    sample: seed => pick(seed, words) as Words[number],
   }
 }
 
@@ -125,9 +153,10 @@ export function optional<T>(inner: FieldType<T>): FieldType<T | undefined> {
   return {
     label: `${inner.label}, or nothing`,
     depth: inner.depth,
+    valuesMax: inner.valuesMax,
     toWire: (value, path) => (value === undefined ? null : inner.toWire(value, path)),
     fromWire: (wire, path) => (wire === null ? undefined : inner.fromWire(wire, path)),
-    sample: seed => (seed % 5 === 0 ? undefined : inner.sample(seed)),
+    sample: seed => (pick(seed + 1, [false, false, true]) ? undefined : inner.sample(seed)),
   }
 }
 
@@ -137,6 +166,7 @@ export function list<T>(inner: FieldType<T>, bounds: { readonly max: number }): 
   return {
     label,
     depth: inner.depth + 1,
+    valuesMax: 1 + bounds.max * inner.valuesMax,
     toWire: (values, path) =>
       Array.isArray(values) && values.length <= bounds.max
         ? values.map((value: T, i) => inner.toWire(value, `${path}[${i}]`))
@@ -145,6 +175,6 @@ export function list<T>(inner: FieldType<T>, bounds: { readonly max: number }): 
       Array.isArray(wire) && wire.length <= bounds.max
         ? wire.map((value, i) => inner.fromWire(value, `${path}[${i}]`))
         : refuse('malformed_message', path, label, wire),
-    sample: seed => Array.from({ length: Math.min(bounds.max, seed % 3) }, (_, i) => inner.sample(seed + i)),
+    sample: seed => Array.from({ length: Math.min(bounds.max, pick(seed, LIST_LENGTHS)) }, (_, i) => inner.sample(spread(seed) + i)),
   }
 }

@@ -1,5 +1,6 @@
 // Fields and structs: named values in wire order. Append new fields with `added`, never move or remove one: the order
 // is the format. A body is a msgpack array, so names cost nothing on the wire.
+import { assert } from '@atoll/base'
 import { ProtocolError } from './errors.ts'
 import type { FieldType } from './field-types.ts'
 
@@ -28,7 +29,10 @@ export function added<T>(since: number, type: FieldType<T>, absent: T, doc: stri
 
 /** Turns objects into wire arrays and back for one set of fields. */
 export class FieldsCodec<T extends object> {
+  /** Levels of msgpack arrays the object takes, its own included. */
   readonly depth: number
+  /** Values at most, nested ones and the arrays themselves included. */
+  readonly valuesMax: number
   readonly #names: readonly string[]
   readonly #fields: readonly Field<unknown>[]
   readonly #paths: readonly string[]
@@ -43,17 +47,22 @@ export class FieldsCodec<T extends object> {
         throw new RangeError(`${this.#paths[i]}: added in version ${here.since}, after a field of version ${before.since}`)
     }
     this.depth = 1 + Math.max(0, ...this.#fields.map(one => one.type.depth))
+    this.valuesMax = this.#fields.reduce((sum, one) => sum + one.type.valuesMax, 1)
   }
 
-  /** Appends the wire values of `value` to `out`, as protocol version `version` has them. */
-  toWire(value: T, version: number, out: unknown[]): unknown[] {
+  /** `before`, then the wire values of `value` as protocol version `version` has them. */
+  toWire(value: T, version: number, before: readonly unknown[]): unknown[] {
     const fields = this.#fields
-    for (let i = 0; i < fields.length; i++) {
-      const one = fields[i] as Field<unknown>
-      if (one.since > version) break
-      out.push(one.type.toWire((value as Record<string, unknown>)[this.#names[i] as string], this.#paths[i] as string))
+    let count = fields.length
+    while (count > 0 && (fields[count - 1] as Field<unknown>).since > version) count--
+    // Of its exact length: an array that grows leaves three times its size behind.
+    const wire = new Array<unknown>(before.length + count)
+    for (let i = 0; i < before.length; i++) wire[i] = before[i]
+    for (let i = 0; i < count; i++) {
+      const given = (value as Record<string, unknown>)[this.#names[i] as string]
+      wire[before.length + i] = (fields[i] as Field<unknown>).type.toWire(given, this.#paths[i] as string)
     }
-    return out
+    return wire
   }
 
   /** Reads the object from `wire`, starting at index `at`. Throws `malformed_message` naming the field. */
@@ -77,19 +86,24 @@ export class FieldsCodec<T extends object> {
   }
 
   sample(seed: number): T {
-    return Object.fromEntries(this.#fields.map((one, i) => [this.#names[i], one.type.sample(seed + i)])) as T
+    return Object.fromEntries(this.#fields.map((one, i) => [this.#names[i], one.type.sample(seed + 31 * i)])) as T
   }
 }
 
 /** A group of fields as one value, e.g. the elements of a list. Structs are closed: a changed one is a new field. */
 export function struct<F extends Fields>(name: string, fields: F): FieldType<ObjectOf<F>> {
   const codec = new FieldsCodec<ObjectOf<F>>(name, fields)
+  assert(
+    Object.values(fields).every(one => one.since === 1),
+    `struct ${name} is closed: what came later is a new field of the message`,
+  )
   const label = `${name} (${Object.entries(fields)
     .map(([key, one]) => `${key}: ${one.type.label}`)
     .join('; ')})`
   return {
     label,
     depth: codec.depth,
+    valuesMax: codec.valuesMax,
     toWire: value => codec.toWire(value, Number.MAX_SAFE_INTEGER, []),
     fromWire: (wire, path) => {
       if (!Array.isArray(wire)) throw new ProtocolError('malformed_message', `${path}: want ${name}, got ${typeof wire}`)

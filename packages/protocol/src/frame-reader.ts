@@ -14,7 +14,7 @@ export class FrameReader {
   /** The frame being gathered, and how much of it is there. While its length is unknown it is PREFIX_BYTES long. */
   #partial: Uint8Array | undefined
   #filled = 0
-  /** What arrived while the consumer had said stop. */
+  /** What arrived while the consumer had said stop: the rest of one chunk, or more when the port could not stop at once. */
   #held: Uint8Array | undefined
   #stopped = false
 
@@ -26,27 +26,28 @@ export class FrameReader {
 
   /** Bytes kept for frames that are not whole yet or not wanted yet. */
   get bufferedBytes(): number {
-    return this.#filled + (this.#held?.byteLength ?? 0)
+    return (this.#partial?.byteLength ?? 0) + (this.#held?.byteLength ?? 0)
   }
 
   /** Takes the next bytes of the stream, which it may overwrite. Throws a ProtocolError when they cannot be frames. */
-  push(chunk: Uint8Array): void {
+  push(bytes: Uint8Array): void {
+    // Node gives a Buffer, whose views are Buffers too: dearer, and with a `slice` that does not copy.
+    const chunk = bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     if (this.#stopped) {
       this.#held = this.#held === undefined ? chunk : joined(this.#held, chunk)
       return
     }
     let at = this.#partial === undefined ? 0 : this.#gather(chunk)
-    if (this.#partial !== undefined) return
-    let go = !this.#isStopped()
-    while (go) {
+    while (!this.#isStopped()) {
       const length = frameLength(chunk, at, chunk.byteLength, this.frameBytesMax)
-      if (length === undefined || at + length > chunk.byteLength) break
-      go = this.#deliver(chunk, at, at + length)
+      if (length === undefined || at + length > chunk.byteLength) {
+        if (at < chunk.byteLength) this.#begin(chunk, at, length ?? PREFIX_BYTES)
+        return
+      }
+      this.#deliver(chunk, at, at + length)
       at += length
     }
-    if (at === chunk.byteLength) return
-    if (go) this.#begin(chunk, at)
-    else this.#held = chunk.subarray(at)
+    if (at < chunk.byteLength) this.#held = chunk.subarray(at)
   }
 
   /** Goes on after `onFrame` answered false. */
@@ -58,35 +59,33 @@ export class FrameReader {
     if (held !== undefined) this.push(held)
   }
 
-  /** Hands a frame over; false once no more are wanted. */
-  #deliver(bytes: Uint8Array, start: number, end: number): boolean {
-    const go = this.#onFrame(this.#codec.decode(bytes, start, end))
-    this.#stopped = !go
-    return go
+  #deliver(bytes: Uint8Array, start: number, end: number): void {
+    this.#stopped = !this.#onFrame(this.#codec.decode(bytes, start, end))
   }
 
+  /** Not a field access: `onFrame` changes it behind the back of the loop. */
   #isStopped(): boolean {
     return this.#stopped
   }
 
   /** Starts to gather the incomplete frame at the end of `chunk`. */
-  #begin(chunk: Uint8Array, at: number): void {
-    const length = frameLength(chunk, at, chunk.byteLength, this.frameBytesMax) ?? PREFIX_BYTES
+  #begin(chunk: Uint8Array, at: number, length: number): void {
     this.#partial = new Uint8Array(length)
-    this.#partial.set(chunk.subarray(at), 0)
+    this.#partial.set(at === 0 ? chunk : chunk.subarray(at), 0)
     this.#filled = chunk.byteLength - at
   }
 
-  /** Adds to the frame being gathered; answers how much of `chunk` it took. `#partial` is gone once it was whole. */
+  /** Adds to the frame being gathered and delivers it once it is whole; answers how much of `chunk` it took. */
   #gather(chunk: Uint8Array): number {
     let at = 0
     for (;;) {
       const partial = this.#partial as Uint8Array
       const taken = Math.min(partial.byteLength - this.#filled, chunk.byteLength - at)
-      partial.set(chunk.subarray(at, at + taken), this.#filled)
+      partial.set(taken === chunk.byteLength ? chunk : chunk.subarray(at, at + taken), this.#filled)
       this.#filled += taken
       at += taken
       if (this.#filled < partial.byteLength) return at
+      // The bound again: it may be another one than when the frame began.
       const length = frameLength(partial, 0, this.#filled, this.frameBytesMax) as number
       if (length > partial.byteLength) {
         this.#partial = new Uint8Array(length)
@@ -95,9 +94,8 @@ export class FrameReader {
       }
       this.#partial = undefined
       this.#filled = 0
-      if (this.#deliver(partial, 0, length)) return at
-      if (at < chunk.byteLength) this.#held = chunk.subarray(at)
-      return chunk.byteLength
+      this.#deliver(partial, 0, length)
+      return at
     }
   }
 }

@@ -4,10 +4,11 @@
 // length included, with the checksum's own four bytes zero. The first five bytes never change in any version, so a
 // peer of any version can tell where a frame ends and that it does not understand it.
 import { assert, type Compute } from '@atoll/base'
-import { Packr, RESERVE_START_SPACE, RESET_BUFFER_MODE } from 'msgpackr'
+// The codec without Node's streams and the native string reader that the package's front door adds: 1.8 MB less per process.
+import { Packr, RESERVE_START_SPACE, RESET_BUFFER_MODE } from 'msgpackr/pack'
 import { ProtocolError } from './errors.ts'
-import { HEADER_BYTES, HEADER_BYTES_AFTER_LENGTH, NESTING_DEPTH_MAX } from './limits.ts'
-import { checkMsgpack } from './msgpack-guard.ts'
+import { HEADER_BYTES, HEADER_BYTES_AFTER_LENGTH, MiB } from './limits.ts'
+import { MsgpackReader } from './msgpack-reader.ts'
 
 export const FRAME_VERSION = 1
 
@@ -53,9 +54,14 @@ export function readU32(from: Uint8Array, at: number): number {
   )
 }
 
+/** A body larger than this does not leave its scratch buffer behind. */
+const SCRATCH_BYTES_KEPT = MiB
+const SCRATCH_BYTES = 8_192
+
 /** Makes and reads frames. One per process: it owns the scratch buffer that bodies are packed into. */
 export class FrameCodec {
   readonly #compute: Compute
+  readonly #reader = new MsgpackReader()
   readonly #packr = new Packr({ useRecords: false, int64AsType: 'number', moreTypes: false, structuredClone: false })
 
   constructor(compute: Compute) {
@@ -68,6 +74,7 @@ export class FrameCodec {
    */
   encodeHead(flags: number, messageKey: number, correlationId: number, body: readonly unknown[], attachment: Uint8Array): Uint8Array {
     const head = this.#packr.pack(body, RESERVE_START_SPACE | RESET_BUFFER_MODE | HEADER_BYTES) as Uint8Array
+    if (head.byteLength > SCRATCH_BYTES_KEPT) this.#packr.useBuffer(new Uint8Array(SCRATCH_BYTES))
     const total = head.byteLength + attachment.byteLength
     assert(total <= 0xffff_ffff, 'a frame’s length fits 32 bits')
     writeU32(head, 0, total - 4)
@@ -97,10 +104,9 @@ export class FrameCodec {
     if (bodyEnd > end) throw new ProtocolError('bad_frame', `body of ${bodyLength} bytes in a frame of ${end - start}`)
     const checksum = readU32(bytes, start + 16)
     writeU32(bytes, start + 16, 0)
-    if (this.#compute.xxhash32(bytes.subarray(start, end)) !== checksum) throw new ProtocolError('bad_checksum')
+    if (this.#compute.xxhash32(bytes, start, end) !== checksum) throw new ProtocolError('bad_checksum')
     if (!LEGAL_FLAGS.has(flags)) throw new ProtocolError('bad_frame', `flags 0x${flags.toString(16)}`)
-    checkMsgpack(bytes, bodyStart, bodyEnd, NESTING_DEPTH_MAX)
-    const body: unknown = this.#packr.unpack(bytes, { start: bodyStart, end: bodyEnd })
+    const body = this.#reader.read(bytes, bodyStart, bodyEnd)
     if (!Array.isArray(body)) throw new ProtocolError('bad_frame', 'body is not an array')
     return {
       flags,

@@ -1,6 +1,6 @@
 // The front door of `protocol`: the native protocol's frames, tables, sessions and endpoints, and every conversation.
 
-export type { RequestOptions } from './calls.ts'
+export type { RequestOptions, StreamOptions } from './calls.ts'
 export {
   adminConversation,
   LINK_RULES_MAX,
@@ -39,6 +39,7 @@ export {
   swimAck,
   swimAckReliable,
   swimGossip,
+  swimGossipReliable,
   swimNack,
   swimPing,
   swimPingReliable,
@@ -83,7 +84,7 @@ export {
   NESTING_DEPTH_MAX,
   UNAUTHENTICATED_CONNECTIONS_MAX,
 } from './limits.ts'
-export { checkMsgpack } from './msgpack-guard.ts'
+export { MsgpackReader } from './msgpack-reader.ts'
 export { protocolPage } from './page.ts'
 export type { Peer, RequestContext } from './served-request.ts'
 export type { Session } from './session.ts'

@@ -31,7 +31,8 @@ export class ServedRequest implements RequestContext, Expiring {
   readonly #nowMs: () => number
   readonly #deadlineAtMs: number
   #controller: AbortController | undefined
-  #ended: ProtocolError | undefined
+  #answered = false
+  #givenUp: ProtocolError | undefined
   expireAtMs = 0
   list: Expiring['list'] = undefined
   before: Expiring | undefined = undefined
@@ -52,8 +53,8 @@ export class ServedRequest implements RequestContext, Expiring {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      if (this.#ended !== undefined) this.#controller.abort(this.#ended)
-      else if (Number.isFinite(this.#deadlineAtMs)) this.#deadlines.add(this, this.remainingMs())
+      if (this.#givenUp !== undefined) this.#controller.abort(this.#givenUp)
+      else if (!this.#answered && Number.isFinite(this.#deadlineAtMs)) this.#deadlines.add(this, this.remainingMs())
     }
     return this.#controller.signal
   }
@@ -64,14 +65,15 @@ export class ServedRequest implements RequestContext, Expiring {
 
   /** Nobody waits for the answer any more. */
   giveUp(error: ProtocolError): void {
-    if (this.#ended !== undefined) return
-    this.#ended = error
+    if (this.#givenUp !== undefined || this.#answered) return
+    this.#givenUp = error
     this.#deadlines.remove(this)
     this.#controller?.abort(error)
   }
 
   /** The answer is on its way: the deadline has nothing left to do. */
   answered(): void {
+    this.#answered = true
     this.#deadlines.remove(this)
   }
 }

@@ -1,14 +1,14 @@
 // One authenticated channel on which both sides may ask: `calls.ts` asks, `answers.ts` answers, and here the frames are
 // shared out between them. A session that ends settles everything that was open on it.
-import type { Clock, Logger } from '@atoll/base'
+import { type Clock, InvariantError, type Logger } from '@atoll/base'
 import { Answers } from './answers.ts'
-import { Calls, type RequestOptions } from './calls.ts'
-import type { Channel } from './channel.ts'
+import { takeAttachment } from './attachments.ts'
+import { Calls, type RequestOptions, type StreamOptions } from './calls.ts'
+import type { Channel, FrameBounds } from './channel.ts'
 import type { Deadlines } from './deadlines.ts'
 import { ProtocolError } from './errors.ts'
 import { type Frame, flag } from './frame.ts'
 import type { HandlerTable } from './handlers.ts'
-import { QUEUED_BYTES_MAX } from './limits.ts'
 import type { Peer } from './served-request.ts'
 import type { IncomingStream } from './streams.ts'
 import type { ItemOf, MessageOf, OneWay, RequestOf, ResponseOf, Rpc, StreamRpc } from './table.ts'
@@ -25,8 +25,7 @@ export interface SessionOptions {
   readonly peer: Peer
   readonly handlers: HandlerTable
   readonly env: SessionEnvironment
-  /** Largest frames, in bytes, that we and the peer accept. */
-  readonly bounds: { readonly frameBytesMax: number; readonly peerFrameBytesMax: number }
+  readonly bounds: FrameBounds
 }
 
 export class Session {
@@ -60,7 +59,7 @@ export class Session {
       this.#settleClosed = resolve
     })
     channel.handOver(
-      { onFrame: frame => this.#onFrame(frame), onDrain: () => this.#onRoom(), onClosed: error => this.#onClosed(error) },
+      { onFrame: frame => this.#onFrame(frame), onDrain: () => this.#onDrain(), onClosed: error => this.#onClosed(error) },
       peer.node,
       bounds,
     )
@@ -80,6 +79,11 @@ export class Session {
     return this.#calls.count + this.#answers.count
   }
 
+  /** Bytes queued towards the peer that have not left this process. */
+  get queuedBytes(): number {
+    return this.#channel.queuedBytes
+  }
+
   /**
    * Sends a request; resolves with the answer. Rejects with a ProtocolError: the peer's own, or `request_timed_out`,
    * `connection_lost`, `request_cancelled` (indefinite), or `not_connected`, `too_many_requests`, `invalid_argument`,
@@ -90,21 +94,20 @@ export class Session {
   }
 
   /** Opens a stream. Its items are read with `for await`; it ends with the peer’s error, if any. */
-  open<M extends StreamRpc>(
-    message: M,
-    request: RequestOf<M>,
-    options?: { readonly signal?: AbortSignal | undefined },
-  ): IncomingStream<ItemOf<M>> {
+  open<M extends StreamRpc>(message: M, request: RequestOf<M>, options?: StreamOptions): IncomingStream<ItemOf<M>> {
     return this.#calls.open(message, request, options)
   }
 
-  /** Sends a one-way message. Answers false when it was not even queued. Datagrams may be lost behind a true. */
+  /**
+   * Sends a one-way message. Answers false when it was not even queued; datagrams may be lost behind a true.
+   * Throws `invalid_argument` or `message_too_large` when it cannot be sent at all.
+   */
   send<M extends OneWay>(message: M, value: MessageOf<M>): boolean {
-    if (this.#channel.closed || this.#channel.queuedBytes > QUEUED_BYTES_MAX) return false
+    if (this.#channel.closed || this.#channel.full) return false
     const body = message.codec.toWire(value as never, this.peer.version, [])
     const fate = message.datagram ? this.#channel.datagramFate() : undefined
     if (fate === undefined) this.#channel.send(flag.oneWay, message.key, 0, body)
-    else for (const delayMs of fate) this.#env.clock.after(delayMs, () => this.#channel.send(flag.oneWay, message.key, 0, body))
+    else this.#channel.sendCopies(fate, flag.oneWay, message.key, 0, body)
     return true
   }
 
@@ -132,13 +135,19 @@ export class Session {
 
   /** A full service stops reading the socket rather than buffer. */
   #wantsFrames(): boolean {
-    return !this.#answers.full && this.#channel.queuedBytes < QUEUED_BYTES_MAX / 4
+    return !this.#answers.full && this.#channel.hasRoom
   }
 
   #onRoom(): void {
     if (this.#wantsFrames()) this.#channel.readOn()
   }
 
+  #onDrain(): void {
+    this.#answers.onDrain()
+    this.#onRoom()
+  }
+
+  /** A body that does not fit its table ends the session, because there is no answer that could say so. */
   #onOneWay(frame: Frame): void {
     const entry = this.#handlers.find(frame.messageKey)
     if (entry === undefined || entry.message.kind !== 'one_way') {
@@ -148,7 +157,17 @@ export class Session {
       )
       return
     }
-    ;(entry.handle as (message: object, session: Session) => void)(entry.message.codec.fromWire(frame.body, 0, this.peer.version), this)
+    const message: object = entry.message.codec.fromWire(frame.body, 0, this.peer.version)
+    takeAttachment(entry.message.name, undefined, frame.attachment, message)
+    try {
+      ;(entry.handle as (message: object, session: Session) => void)(message, this)
+    } catch (error) {
+      if (error instanceof InvariantError) throw error
+      this.#env.log.error(
+        { event: 'message_failed', messageKey: frame.messageKey, peer: this.peer.node, err: error },
+        'a message handler failed',
+      )
+    }
   }
 
   #onClosed(error: ProtocolError): void {

@@ -5,41 +5,61 @@ import { STREAM_WINDOW_BYTES } from './limits.ts'
 
 /** The sending end, as a handler sees it. */
 export interface StreamSink<Item> {
-  /** Sends `item`; resolves when there is room for another. Rejects when the receiver is gone: stop then. One at a time. */
+  /** Resolves once `item` is on its way, which waits for the receiver's credit. Rejects when nobody receives any more: stop then. One at a time. */
   send(item: Item): Promise<void>
+}
+
+interface WaitingItem<Item> {
+  readonly item: Item
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
 }
 
 export class OutgoingStream<Item> implements StreamSink<Item> {
   readonly #transmit: (item: Item) => number
+  readonly #hasRoom: () => boolean
   #creditBytes = STREAM_WINDOW_BYTES
-  #waiting: { resolve: () => void; reject: (error: ProtocolError) => void } | undefined
+  #waiting: WaitingItem<Item> | undefined
   #ended: ProtocolError | undefined
 
-  /** `transmit` sends an item and answers its size on the wire. */
-  constructor(transmit: (item: Item) => number) {
+  /** `transmit` sends an item and answers its size on the wire; `hasRoom` says whether the connection takes more. */
+  constructor(transmit: (item: Item) => number, hasRoom: () => boolean) {
     this.#transmit = transmit
+    this.#hasRoom = hasRoom
   }
 
   send(item: Item): Promise<void> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended)
-    if (this.#waiting !== undefined) return Promise.reject(new ProtocolError('too_many_requests', 'await one send before the next'))
-    this.#creditBytes -= this.#transmit(item)
-    if (this.#creditBytes > 0) return Promise.resolve()
     return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject }
+      if (this.#ended !== undefined) reject(this.#ended)
+      else if (this.#waiting !== undefined) reject(new ProtocolError('invalid_argument', 'await one send before the next'))
+      else {
+        this.#waiting = { item, resolve, reject }
+        this.proceed()
+      }
     })
   }
 
-  /** The receiver consumed `bytes` more. */
+  /** The receiver consumed `bytes` more. More than it was sent does not count. */
   grant(bytes: number): void {
     this.#creditBytes = Math.min(STREAM_WINDOW_BYTES, this.#creditBytes + bytes)
-    if (this.#creditBytes <= 0) return
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    waiting?.resolve()
+    this.proceed()
   }
 
-  /** Nothing more will be received. */
+  /** Sends what waits, if it may go by now. */
+  proceed(): void {
+    const waiting = this.#waiting
+    if (waiting === undefined || this.#creditBytes <= 0 || !this.#hasRoom()) return
+    this.#waiting = undefined
+    try {
+      this.#creditBytes -= this.#transmit(waiting.item)
+    } catch (error) {
+      waiting.reject(error as Error)
+      return
+    }
+    waiting.resolve()
+  }
+
+  /** Nothing more will be sent. */
   stop(error: ProtocolError): void {
     this.#ended ??= error
     const waiting = this.#waiting
@@ -58,9 +78,15 @@ export class IncomingStream<Item> implements AsyncIterableIterator<Item> {
   #waiting: { resolve: (result: IteratorResult<Item>) => void; reject: (error: Error) => void } | undefined
   #over: { readonly error: ProtocolError | undefined } | undefined
 
+  /** `cancel` tells the sender to stop; it is called once, when this side gives up first. */
   constructor(grant: (bytes: number) => void, cancel: () => void) {
     this.#grant = grant
     this.#cancel = cancel
+  }
+
+  /** Items that came and were not read yet. */
+  get bufferedCount(): number {
+    return this.#items.length
   }
 
   [Symbol.asyncIterator](): this {
@@ -70,6 +96,7 @@ export class IncomingStream<Item> implements AsyncIterableIterator<Item> {
   next(): Promise<IteratorResult<Item>> {
     const head = this.#items.shift()
     if (head !== undefined) {
+      this.#bufferedBytes -= head.bytes
       this.#consume(head.bytes)
       return Promise.resolve({ value: head.item, done: false })
     }
@@ -84,11 +111,8 @@ export class IncomingStream<Item> implements AsyncIterableIterator<Item> {
 
   /** Ends the stream from this side; what was buffered is dropped. */
   return(): Promise<IteratorResult<Item>> {
-    if (this.#over === undefined) {
-      this.#cancel()
-      this.finish(undefined)
-    }
-    this.#items = []
+    this.giveUp(undefined)
+    this.#drop()
     return Promise.resolve({ value: undefined, done: true })
   }
 
@@ -106,12 +130,14 @@ export class IncomingStream<Item> implements AsyncIterableIterator<Item> {
       waiting.resolve({ value: item, done: false })
       return
     }
-    if (this.#bufferedBytes > STREAM_WINDOW_BYTES) throw new ProtocolError('bad_frame', 'stream item sent without credit')
+    // What waits and what was read but not granted yet: as much as the sender has spent.
+    if (this.#bufferedBytes + this.#consumedBytes >= STREAM_WINDOW_BYTES)
+      throw new ProtocolError('bad_frame', 'stream item sent without credit')
     this.#items.push({ item, bytes })
     this.#bufferedBytes += bytes
   }
 
-  /** No more items will come; buffered ones are still read. */
+  /** No more items will come; buffered ones are still read, then `error` if there is one. */
   finish(error: ProtocolError | undefined): void {
     if (this.#over !== undefined) return
     this.#over = { error }
@@ -122,8 +148,20 @@ export class IncomingStream<Item> implements AsyncIterableIterator<Item> {
     else waiting.reject(error)
   }
 
+  /** Nobody wants the rest: tells the sender, and ends with `error` for whoever still reads. */
+  giveUp(error: ProtocolError | undefined): void {
+    if (this.#over !== undefined) return
+    this.#drop()
+    this.finish(error)
+    this.#cancel()
+  }
+
+  #drop(): void {
+    this.#items = []
+    this.#bufferedBytes = 0
+  }
+
   #consume(bytes: number): void {
-    this.#bufferedBytes = Math.max(0, this.#bufferedBytes - bytes)
     this.#consumedBytes += bytes
     if (this.#consumedBytes < STREAM_WINDOW_BYTES / 2 || this.#over !== undefined) return
     this.#grant(this.#consumedBytes)

@@ -2,6 +2,7 @@
 import { assert } from '@atoll/base'
 import type { ErrorCode } from './errors.ts'
 import { type Fields, FieldsCodec, type ObjectOf } from './fields.ts'
+import { BODY_VALUES_MAX, NESTING_DEPTH_MAX } from './limits.ts'
 
 /** Raw bytes that travel behind the body, never re-encoded. */
 export interface Attachment {
@@ -65,6 +66,15 @@ export interface OneWay<Msg extends Fields = Fields> extends MessageBase {
 }
 
 export type Message = Rpc | StreamRpc | OneWay
+/** The codecs of a message's parts, by what the part is: for whatever goes through all messages. */
+export function codecsOf(message: Message): readonly (readonly [part: string, codec: FieldsCodec<object>])[] {
+  if (message.kind === 'one_way') return [['message', message.codec as FieldsCodec<object>]]
+  const request = ['request', message.requestCodec as FieldsCodec<object>] as const
+  return message.kind === 'rpc'
+    ? [request, ['response', message.responseCodec as FieldsCodec<object>]]
+    : [request, ['item', message.itemCodec as FieldsCodec<object>]]
+}
+
 export type RequestOf<M> =
   M extends Rpc<infer Req, Fields, infer A, Attachment | undefined>
     ? WithAttachment<Req, A>
@@ -74,6 +84,15 @@ export type RequestOf<M> =
 export type ResponseOf<M> = M extends Rpc<Fields, infer Res, Attachment | undefined, infer A> ? WithAttachment<Res, A> : never
 export type ItemOf<M> = M extends StreamRpc<Fields, infer Item, infer A> ? WithAttachment<Item, A> : never
 export type MessageOf<M> = M extends OneWay<infer Msg> ? ObjectOf<Msg> : never
+
+/** A legal value must never break the bounds of the decoder on the other side. */
+function codecOf<F extends Fields>(name: string, fields: F): FieldsCodec<ObjectOf<F>> {
+  const codec = new FieldsCodec<ObjectOf<F>>(name, fields)
+  assert(codec.depth <= NESTING_DEPTH_MAX, `${name} nests at most ${NESTING_DEPTH_MAX} arrays`)
+  // One more for the deadline in front.
+  assert(codec.valuesMax < BODY_VALUES_MAX, `${name} holds at most ${BODY_VALUES_MAX} values`)
+  return codec
+}
 
 /** Declares a request with one answer. */
 export function rpc<
@@ -96,8 +115,8 @@ export function rpc<
     kind: 'rpc',
     requestAttachment: row.requestAttachment as ReqA,
     responseAttachment: row.responseAttachment as ResA,
-    requestCodec: new FieldsCodec(row.name, row.request),
-    responseCodec: new FieldsCodec(row.name, row.response),
+    requestCodec: codecOf(row.name, row.request),
+    responseCodec: codecOf(row.name, row.response),
   }
 }
 
@@ -109,14 +128,14 @@ export function stream<const Req extends Fields, const Item extends Fields, cons
     ...row,
     kind: 'stream',
     itemAttachment: row.itemAttachment as ItemA,
-    requestCodec: new FieldsCodec(row.name, row.request),
-    itemCodec: new FieldsCodec(row.name, row.item),
+    requestCodec: codecOf(row.name, row.request),
+    itemCodec: codecOf(row.name, row.item),
   }
 }
 
 /** Declares a message without an answer. */
 export function oneWay<const Msg extends Fields>(row: MessageBase & { datagram?: boolean; message: Msg }): OneWay<Msg> {
-  return { ...row, kind: 'one_way', datagram: row.datagram ?? false, codec: new FieldsCodec(row.name, row.message) }
+  return { ...row, kind: 'one_way', datagram: row.datagram ?? false, codec: codecOf(row.name, row.message) }
 }
 
 /** The messages two parties exchange, under one name. */

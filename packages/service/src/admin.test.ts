@@ -48,6 +48,31 @@ describe('admin requests', () => {
     expect(answer.text).toContain('atoll_members_count{state="alive"} 2')
   })
 
+  it('[AD2] node_metrics asks the system at most ten times a second, however often it is asked itself', async () => {
+    let reads = 0
+    const adapt: SimulatedNodesOptions['adapt'] = ports => ({
+      ...ports,
+      process: {
+        ...ports.process,
+        usage: () => {
+          reads++
+          return ports.process.usage()
+        },
+      },
+    })
+    const texts = (session: Session) => Promise.all(Array.from({ length: 1_000 }, () => session.request(nodeMetrics, {})))
+    await asking(
+      async session => {
+        const before = reads
+        const first = await texts(session)
+        // One text reads it a few times.
+        expect(reads - before).toBeLessThan(20)
+        expect(new Set(first.map(({ text }) => text)).size).toBeLessThanOrEqual(2)
+      },
+      { adapt },
+    )
+  })
+
   it('[AD3] node_set_links refuses when the cluster was started without faults', async () => {
     const { answer } = await asking(session =>
       session.request(nodeSetLinks, { rules: [cutLink(nodeId('a'), '*')] }).catch((error: unknown) => error),

@@ -1,7 +1,8 @@
 // Admin requests: what every node answers about itself, whatever its role.
-import { formatEndpoint, type LinkFaults, type MonotonicMs } from '@atoll/base'
+import { type Clock, formatEndpoint, type LinkFaults, type MonotonicMs } from '@atoll/base'
 import { type adminConversation, type HandlersOf, MEMBERS_MAX, type MemberView, ProtocolError } from '@atoll/protocol'
 import type { GossipAgent } from './gossip-agent.ts'
+import { ANSWER_KEPT_MS } from './limits.ts'
 import { linkRuleOf } from './link-rules.ts'
 import type { NodeContext } from './node.ts'
 import type { StallDetector } from './stall-detector.ts'
@@ -17,9 +18,11 @@ export interface AdminSubject {
 /** The handlers of the admin conversation for one node. */
 export function adminHandlers({ context, agent, stalls, links, startedMs }: AdminSubject): HandlersOf<typeof adminConversation> {
   const { ports, identity, lifecycle } = context
+  const usage = keptFor(ANSWER_KEPT_MS, ports.clock, () => ports.process.usage())
+  const metricsText = keptFor(ANSWER_KEPT_MS, ports.clock, () => context.metrics.text())
   return {
     nodeStatus: () => {
-      const { residentBytes, cpuMs } = ports.process.usage()
+      const { residentBytes, cpuMs } = usage()
       return {
         node: identity.node,
         role: identity.role,
@@ -33,7 +36,7 @@ export function adminHandlers({ context, agent, stalls, links, startedMs }: Admi
         members: memberViews(agent),
       }
     },
-    nodeMetrics: () => ({ text: context.metrics.text() }),
+    nodeMetrics: () => ({ text: metricsText() }),
     nodeSetLinks: ({ rules }) => {
       if (links === undefined) throw new ProtocolError('faults_not_enabled')
       const table = rules.map(linkRuleOf)
@@ -48,6 +51,16 @@ export function adminHandlers({ context, agent, stalls, links, startedMs }: Admi
       context.setLogLevel(level)
       return {}
     },
+  }
+}
+
+/** What `read` answered in the last `ms` milliseconds: asking the system costs more than the rest of an answer. */
+function keptFor<T>(ms: number, clock: Clock, read: () => T): () => T {
+  let kept: { readonly value: T; readonly atMs: number } | undefined
+  return () => {
+    const nowMs = clock.monotonicMs()
+    if (kept === undefined || nowMs - kept.atMs >= ms) kept = { value: read(), atMs: nowMs }
+    return kept.value
   }
 }
 

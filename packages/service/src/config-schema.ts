@@ -1,6 +1,7 @@
 // What an operator may set: the schema of `cluster.config.json`, with defaults, bounds and words for the config page.
 // A bad file reports every problem at once, each with the place and what to do.
 import type { NodeId } from '@atoll/base'
+import { defaultSettings } from '@atoll/swim'
 import * as z from 'zod'
 import { ConfigError, plannedNodes } from './config.ts'
 
@@ -24,9 +25,11 @@ const role = (count: number, nativePort: number, countMax: number) =>
 
 const gossip = z
   .strictObject({
-    probeIntervalMs: durationMs(20, 60_000).default(150).describe('Each member probes one other this often (milliseconds).'),
+    probeIntervalMs: durationMs(20, 60_000)
+      .default(defaultSettings.probeIntervalMs)
+      .describe('Each member probes one other this often, on average (milliseconds).'),
     suspicionMsMin: durationMs(50, 600_000)
-      .default(800)
+      .default(defaultSettings.suspicionFloorMs)
       .describe(
         'A suspected member has at least this long to answer before it is called dead (milliseconds). Pauses shorter than this are survived.',
       ),

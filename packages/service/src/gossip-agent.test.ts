@@ -3,6 +3,7 @@ import { type Clock, nodeId, silentLogger } from '@atoll/base'
 import { HandlerTable, NativeEndpoint, swimGossip } from '@atoll/protocol'
 import { describe, expect, it } from 'vitest'
 import { TICK_MS_MIN } from './limits.ts'
+import { startNode } from './node.ts'
 import { SECRET, SimulatedNodes } from './simulated-nodes.ts'
 
 describe('GossipAgent', () => {
@@ -77,5 +78,19 @@ describe('GossipAgent', () => {
     await nodes.run(500)
     expect(nodes.view(b)).toBe('a left, b alive')
     expect(nodes.log(a).filter(({ event }) => event === 'farewell_said')).toHaveLength(1)
+  })
+
+  it('[GA12] says in the log, and not at every try, that another secret keeps it out', async () => {
+    const nodes = new SimulatedNodes(2)
+    const [a, b] = nodes.names as [never, never]
+    nodes.start(a)
+    nodes.machine(b).start(async ports => {
+      const node = await startNode({ ...ports, links: undefined }, { ...nodes.optionsOf(b), secret: new Uint8Array(32).fill(8) })
+      node.join([{ host: '127.0.0.1', port: nodes.portOf(a) }])
+    })
+    await nodes.run(50_000)
+    const said = nodes.log(b).filter(({ event }) => event === 'turned_away')
+    expect(said).toEqual([expect.objectContaining({ level: 'warn', code: 'wrong_secret', address: '127.0.0.1:7201' })])
+    expect(nodes.view(a)).toBe('a alive')
   })
 })

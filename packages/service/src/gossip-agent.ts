@@ -1,7 +1,7 @@
 // Drives the SWIM core on the ports: what comes in becomes inputs, what it wants becomes messages, and exactly one timer
 // is set. The core decides; nothing here does.
 import type { Clock, Incarnation, Logger, NodeId, Random, Timer } from '@atoll/base'
-import type { gossipConversation, HandlersOf, NativeEndpoint, Session } from '@atoll/protocol'
+import type { gossipConversation, HandlersOf, NativeEndpoint, ProtocolError, Session } from '@atoll/protocol'
 import {
   type Address,
   type Input,
@@ -14,7 +14,7 @@ import {
 } from '@atoll/swim'
 import { gossipHandlers } from './gossip-messages.ts'
 import { GossipSessions } from './gossip-sessions.ts'
-import { TICK_MS_MIN } from './limits.ts'
+import { TICK_MS_MIN, TURNED_AWAY_LOG_INTERVAL_MS } from './limits.ts'
 import type { Counter, Metrics } from './metrics.ts'
 
 export interface GossipAgentOptions {
@@ -40,6 +40,8 @@ export class GossipAgent {
   #sessions: GossipSessions | undefined
   #timer: Timer | undefined
   #wakeAtMs: number | undefined
+  /** Until when a reason to be turned away is not logged again. */
+  readonly #quietUntilMs = new Map<string, number>()
   #leaving: Promise<void> | undefined
   #stopped = false
 
@@ -66,6 +68,7 @@ export class GossipAgent {
     this.#core = new Swim({ node, meta, settings, random, nowMs: clock.monotonicMs() })
     this.#sessions = new GossipSessions(node, endpoint, {
       unreachable: (to, how) => this.#step({ kind: 'unreachable', to, how }),
+      turnedAway: (address, error) => this.#logTurnedAway(address, error),
       closed: closedNode => this.#step({ kind: 'connection_closed', node: closedNode }),
     })
     this.#step({ kind: 'tick' })
@@ -157,6 +160,15 @@ export class GossipAgent {
     const counts = new Map<string, number>()
     for (const { state } of this.members()) counts.set(state, (counts.get(state) ?? 0) + 1)
     return counts
+  }
+
+  /** It is tried again and again, and fails the same way: said once a minute per reason. */
+  #logTurnedAway(address: string, { code, message }: ProtocolError): void {
+    const { clock, log } = this.#options
+    const nowMs = clock.monotonicMs()
+    if (nowMs < (this.#quietUntilMs.get(code) ?? Number.NEGATIVE_INFINITY)) return
+    this.#quietUntilMs.set(code, nowMs + TURNED_AWAY_LOG_INTERVAL_MS)
+    log.warn({ event: 'turned_away', address, code, reason: message }, 'no connection for gossip: this does not mend by itself')
   }
 
   #logEvent(event: SwimEvent): void {

@@ -10,6 +10,7 @@ import {
   swimAck,
   swimAckReliable,
   swimGossip,
+  swimGossipReliable,
   swimNack,
   swimPing,
   swimPingReliable,
@@ -30,7 +31,7 @@ export function transmit(session: Session, { message, reliable }: Pick<Send, 'me
     case 'nack':
       return session.send(swimNack, message)
     case 'gossip':
-      return session.send(swimGossip, message)
+      return session.send(reliable ? swimGossipReliable : swimGossip, message)
     case 'sync':
       return session.send(swimSync, message)
   }
@@ -62,6 +63,7 @@ export function gossipHandlers(
     swimPingRequest: as('ping_request'),
     swimNack: as('nack'),
     swimGossip: as('gossip'),
+    swimGossipReliable: as('gossip'),
     swimSync: as('sync'),
     gossipUnused: (_, session) => unused(session),
   } satisfies HandlersOf<Conversation<(typeof gossipConversation)['messages']>>

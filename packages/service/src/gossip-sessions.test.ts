@@ -1,6 +1,6 @@
 // The connections gossip travels on: which one is used, which are given up, and what their ends say of a member.
 import { type ClusterId, type Incarnation, type LinkRule, type NodeId, nodeId, silentLogger } from '@atoll/base'
-import { gossipConversation, HandlerTable, NativeEndpoint } from '@atoll/protocol'
+import { gossipConversation, HandlerTable, NativeEndpoint, type ProtocolError } from '@atoll/protocol'
 import { createSimulation, type SimNode, type Simulation } from '@atoll/sim-ports'
 import type { Send, SwimMessage } from '@atoll/swim'
 import { describe, expect, it } from 'vitest'
@@ -67,6 +67,7 @@ class Parties {
       const endpoint = new NativeEndpoint(identity, handlers, { ...ports, log: silentLogger })
       const hooks = {
         unreachable: (to: Send['to'], how: string) => void news.push(`${to.node} ${how}`),
+        turnedAway: (_: string, { code }: ProtocolError) => void news.push(code),
         closed: (node: NodeId) => void news.push(`${node} closed`),
       }
       const sessions = new GossipSessions(id, endpoint, hooks, options.sessionsMax)

@@ -3,14 +3,19 @@
 // The end of a connection makes the core look after the member, so one that is merely not needed any more is retired: its
 // last message says so, the peer sends what it had queued and ends it, and neither side takes that for news.
 import { formatEndpoint, NetError, type NodeId } from '@atoll/base'
-import { type NativeEndpoint, ProtocolError, type Session } from '@atoll/protocol'
+import { type ErrorCode, type NativeEndpoint, ProtocolError, type Session } from '@atoll/protocol'
 import type { Send } from '@atoll/swim'
 import { sayUnused, transmit } from './gossip-messages.ts'
 import { GOSSIP_CALL_TIMEOUT_MS, GOSSIP_CALLS_MAX, GOSSIP_RETIRED_MAX, GOSSIP_SESSIONS_MAX, GOSSIP_WAITING_MAX } from './limits.ts'
 
+/** What no waiting mends: somebody has to look at it. */
+const TURNED_AWAY: ReadonlySet<string> = new Set<ErrorCode>(['wrong_cluster', 'wrong_secret', 'unsupported_version'])
+
 export interface GossipSessionsHooks {
   /** A message could not be delivered: nobody listens there, or anything else. */
   unreachable(to: Send['to'], how: 'refused' | 'timed_out'): void
+  /** A process at `address` would not have us, or we not it: another cluster, secret or version. */
+  turnedAway(address: string, error: ProtocolError): void
   /** The last connection to or from the member is over, and not because it was retired. */
   closed(node: NodeId): void
 }
@@ -152,6 +157,7 @@ export class GossipSessions {
       (error: unknown) => {
         this.#endCall(key)
         if (!(error instanceof ProtocolError)) throw error
+        if (TURNED_AWAY.has(error.code)) this.#hooks.turnedAway(formatEndpoint(address), error)
         this.#hooks.unreachable(message.to, provesAbsence(error) ? 'refused' : 'timed_out')
       },
     )

@@ -13,12 +13,16 @@ export const GOSSIP_CALLS_MAX = 128
 export const TICK_MS_MIN = 1
 /** Making a gossip connection and its hello take at most this long, in milliseconds. */
 export const GOSSIP_CALL_TIMEOUT_MS = 1_000
+/** That a peer turns this node away is logged at most this often for the same reason, in milliseconds. */
+export const TURNED_AWAY_LOG_INTERVAL_MS = 60_000
 /** How often a node looks whether it was stopped or starved, in milliseconds. */
-export const STALL_LOOK_MS = 200
+export const STALL_LOOK_MS = 500
 /** How often a node tells the others how busy it is, at most, in milliseconds. */
 export const LOAD_LOOK_MS = 5_000
 /** Share of the shutdown grace that the ordered part may take; the rest is for what ends it by force. */
 export const DRAIN_SHARE = 0.8
+/** Metrics and resource use in an admin answer may be this old, in milliseconds: a peer that asks without end shall not keep gossip from running. */
+export const ANSWER_KEPT_MS = 100
 /** Share of a probe interval after which helpers are asked; what remains of it is theirs. */
 export const ACK_SHARE = 0.4
 /** Ports tried when the wanted one is taken. */

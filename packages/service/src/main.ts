@@ -88,14 +88,12 @@ function warnOfOpenSecret({ context }: Node, path: string): void {
 }
 
 function stopWhenAsked(node: Node, ports: NodePorts): void {
-  let asked = false
+  let signals = 0
   ports.process.onStopRequest(why => {
-    if (asked) {
-      // A parent that asks and then goes away has asked once.
-      if (why.startsWith('SIG')) end(node, exitCode.failure, { event: 'stop_forced', why }, 'asked to stop again: gave up the ordered stop')
-      return
-    }
-    asked = true
+    // A parent that sends a signal and then goes away has asked once, in whatever order that is seen here.
+    if (why.startsWith('SIG')) signals++
+    if (signals > 1) end(node, exitCode.failure, { event: 'stop_forced', why }, 'asked to stop again: gave up the ordered stop')
+    if (node.context.lifecycle.state === 'draining') return
     node.stop(why).then(
       () => ports.process.exit(exitCode.clean),
       (error: unknown) => {

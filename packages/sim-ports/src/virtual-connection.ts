@@ -119,6 +119,12 @@ export class VirtualConnection implements Connection, KernelResource {
     return room
   }
 
+  writeAll(pieces: readonly Uint8Array[]): boolean {
+    let room = true
+    for (const bytes of pieces) room = this.write(bytes) && room
+    return room
+  }
+
   pauseReading(): void {
     if (this.#permits('pauseReading')) this.#readingPaused = true
   }

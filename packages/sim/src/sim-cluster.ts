@@ -17,7 +17,8 @@ export class SimCluster {
   readonly simulation: Simulation
   readonly names: readonly NodeId[]
   readonly #config: ClusterConfig
-  readonly #ports: ReadonlyMap<NodeId, number>
+  /** Where each listens, or will. */
+  readonly #ports: Map<NodeId, number>
   /** What runs now; a node that is down has none. */
   readonly #running = new Map<NodeId, Node>()
 
@@ -33,8 +34,9 @@ export class SimCluster {
     for (const name of this.names) this.simulation.addNode(name)
   }
 
-  /** Starts a node that is down; it joins through all others. */
-  start(name: NodeId): void {
+  /** Starts a node that is down, at its last port or at `port`; it joins through all others. */
+  start(name: NodeId, port = this.portOf(name)): void {
+    this.#ports.set(name, port)
     this.#machine(name).start(async ports => {
       const node = await startCoordinator(
         { ...ports, links: undefined },
@@ -44,19 +46,19 @@ export class SimCluster {
           clusterId: 'simulated' as ClusterId,
           secret: SECRET,
           config: this.#config,
-          native: { host: '127.0.0.1', port: present(this.#ports.get(name), 'a planned port'), strict: true },
+          native: { host: '127.0.0.1', port, strict: true },
         },
       )
       this.#running.set(name, node)
       ports.process.onStopRequest(why => {
         void node.stop(why).then(() => ports.process.exit(0))
       })
-      node.join(
-        this.names
-          .filter(other => other !== name)
-          .map(other => ({ host: '127.0.0.1', port: present(this.#ports.get(other), 'a planned port') })),
-      )
+      node.join(this.names.filter(other => other !== name).map(other => ({ host: '127.0.0.1', port: this.portOf(other) })))
     })
+  }
+
+  portOf(name: NodeId): number {
+    return present(this.#ports.get(name), 'a planned port')
   }
 
   startAll(): void {
@@ -110,11 +112,16 @@ export class SimCluster {
   }
 
   /** What a running node believes of every member it knows, itself included. */
-  viewOf(name: NodeId): ReadonlyMap<NodeId, { readonly state: string; readonly incarnation: number }> {
+  viewOf(name: NodeId): ReadonlyMap<NodeId, { readonly state: string; readonly incarnation: number; readonly port: number | undefined }> {
     const node = this.#running.get(name)
-    return new Map(node?.gossip.members().map(member => [member.node, { state: member.state, incarnation: member.incarnation }]))
+    return new Map(
+      node?.gossip
+        .members()
+        .map(({ node: member, state, incarnation, meta }) => [member, { state, incarnation, port: meta.endpoints[0]?.port }]),
+    )
   }
 
+  /** The newest lines of its log, over all its processes. */
   logOf(name: NodeId): readonly string[] {
     return this.#machine(name).logLines
   }

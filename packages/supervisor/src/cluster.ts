@@ -6,22 +6,19 @@ import { expandRules } from './link-table.ts'
 import { nodeArguments, processEnvironment } from './node-command.ts'
 import { NodeProcess } from './node-process.ts'
 import type { NodeSessions } from './node-sessions.ts'
+import { NodeStatuses } from './node-statuses.ts'
 import { type ProcessList, TOKEN_VARIABLE } from './process-list.ts'
 import { whyNotReady } from './readiness.ts'
 import type { Reaper } from './reaper.ts'
 import type { RememberedPorts } from './remembered-ports.ts'
 import { type StatePaths, stderrFile } from './state-directory.ts'
 
-/** A node that takes longer than this to answer a status request is reported as not answering, in milliseconds. */
-const STATUS_TIMEOUT_MS = 800
 /** A link table must be confirmed within this long; a node that is slower gets it again when it resumes or starts, in milliseconds. */
 const SET_LINKS_TIMEOUT_MS = 2_000
 /** How often readiness is looked at while somebody waits for it, in milliseconds. */
 const READY_LOOK_MS = 20
 /** Nodes that are bound get the addresses of the others after this long at the latest, however slow one of them is, in milliseconds. */
 const SEEDS_LATEST_MS = 3_000
-/** CPU use is measured over at least this long, in milliseconds. */
-const CPU_LOOK_MS = 500
 
 export interface ClusterParts {
   readonly request: StartRequest
@@ -33,23 +30,17 @@ export interface ClusterParts {
   readonly log: Logger
 }
 
-interface CpuSample {
-  readonly pid: number
-  readonly cpuMs: number
-  readonly atMs: number
-  readonly percent: number | undefined
-}
-
 export class Cluster {
   readonly #parts: ClusterParts
   readonly #nodes: ReadonlyMap<string, NodeProcess>
-  readonly #cpu = new Map<string, CpuSample>()
+  readonly #statuses: NodeStatuses
   #links: readonly LinkRuleRow[] = []
   #seedsSent = false
   #stopped: Promise<readonly string[]> | undefined
 
   constructor(parts: ClusterParts) {
     this.#parts = parts
+    this.#statuses = new NodeStatuses(parts.sessions)
     this.#nodes = new Map(parts.request.plan.map(plan => [plan.name, this.#build(plan)]))
   }
 
@@ -65,7 +56,7 @@ export class Cluster {
 
   /** All nodes; with `probe` each running one is asked how it is and what it believes. */
   status(probe: boolean): Promise<SupervisedNode[]> {
-    return Promise.all(Array.from(this.#nodes.values(), node => this.#describe(node, probe)))
+    return Promise.all(Array.from(this.#nodes.values(), node => this.#statuses.read(node, probe)))
   }
 
   /** Resolves when the cluster is ready. Rejects with `not_ready` when a node failed, or when `timeoutMs` have passed. */
@@ -105,7 +96,7 @@ export class Cluster {
       await node.stop(this.#parts.request.shutdownGraceMs)
       // Two restarts of one node at the same time: the first to get here starts it for both.
       if (!node.hasProcess) this.#startNode(node)
-      await node.whenRunning()
+      await node.whenRunning(Math.max(1, deadlineMs - performance.now()))
       await this.#parts.sessions.ask(node, nodeStatus, {}, Math.max(1, deadlineMs - performance.now()))
     })
   }
@@ -240,44 +231,5 @@ export class Cluster {
     })
     for (const node of nodes) this.#parts.log.info({ event, subject: node.plan.name, pid: node.pid }, 'on command')
     await Promise.all(nodes.map(act))
-  }
-
-  async #describe(node: NodeProcess, probe: boolean): Promise<SupervisedNode> {
-    const known = {
-      name: node.plan.name,
-      role: node.plan.role,
-      pid: node.pid,
-      startedAtMs: node.startedAtMs,
-      exit: node.exit,
-      takenPort: node.takenPort,
-      endpoints: node.endpoints,
-    }
-    const silent = { residentBytes: undefined, cpuPercent: undefined, answers: false, view: [] }
-    if (!probe || !node.isBound || node.state === 'paused') return { ...known, state: node.state, ...silent }
-    try {
-      const answer = await this.#parts.sessions.ask(node, nodeStatus, {}, STATUS_TIMEOUT_MS)
-      return {
-        ...known,
-        state: node.state,
-        residentBytes: answer.residentBytes,
-        cpuPercent: this.#cpuPercent(node.plan.name, answer),
-        answers: answer.state === 'running',
-        view: answer.members,
-      }
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error
-      return { ...known, state: node.state, ...silent }
-    }
-  }
-
-  /** Since a look at least CPU_LOOK_MS ago, since its start at the first; undefined while that is too short to say. */
-  #cpuPercent(name: string, { pid, cpuMs, uptimeMs }: { pid: number; cpuMs: number; uptimeMs: number }): number | undefined {
-    const nowMs = performance.now()
-    const last = this.#cpu.get(name)
-    const before = last?.pid === pid ? last : { pid, cpuMs: 0, atMs: nowMs - uptimeMs, percent: undefined }
-    if (nowMs - before.atMs < CPU_LOOK_MS) return before.percent
-    const percent = Math.max(0, (100 * (cpuMs - before.cpuMs)) / (nowMs - before.atMs))
-    this.#cpu.set(name, { pid, cpuMs, atMs: nowMs, percent })
-    return percent
   }
 }

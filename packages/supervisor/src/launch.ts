@@ -1,11 +1,11 @@
 // Starting a supervisor: a process of its own session, which a terminal's Ctrl-C does not reach, tied to its starter by
 // a channel until it is detached.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FromSupervisor, RefusalReason, StartRequest, ToSupervisor } from './launch-messages.ts'
 import { processEnvironment } from './node-command.ts'
-import { readIdentity, StateError, type StatePaths, statePaths, stderrFile } from './state-directory.ts'
+import { openStderr, readIdentity, StateError, type StatePaths, statePaths, stderrFile } from './state-directory.ts'
 
 /** The supervisor did not start; `reason` says what kind of trouble. */
 export class LaunchError extends Error {
@@ -60,8 +60,8 @@ export async function launchSupervisor(request: Omit<StartRequest, 'kind'>): Pro
   const paths = statePaths(request.directory)
   refuseNewerFormat(paths)
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 })
-  const output = openSync(stderrFile(paths, 'supervisor'), 'a', 0o600)
-  const child = spawn(process.execPath, [...SUPERVISOR_FLAGS, join(request.programs, 'supervisor.mjs')], {
+  const output = openStderr(stderrFile(paths, 'supervisor'))
+  const child = spawn(process.execPath, [join(request.programs, 'supervisor.mjs')], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', output, output, 'ipc'],
@@ -84,9 +84,6 @@ function refuseNewerFormat(paths: StatePaths): void {
     throw error
   }
 }
-
-/** It holds little; V8 shall not keep garbage around. */
-const SUPERVISOR_FLAGS = ['--max-semi-space-size=2']
 
 function nextMessage(child: ChildProcess): Promise<FromSupervisor> {
   return new Promise((resolve, reject) => {

@@ -1,14 +1,14 @@
 // The supervisor's process: it owns the processes of one cluster and answers for them on a Unix socket. Started by the
 // command line or a test, attached to it until it is told to stay; when whoever it is attached to goes, all goes.
 import { createHash } from 'node:crypto'
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Incarnation, nodeId, present } from '@atoll/base'
 import { createClock, createCompute, createNet, systemRandom } from '@atoll/node-ports'
 import { controlConversation, FRAME_BYTES_MAX, HandlerTable, NativeEndpoint } from '@atoll/protocol'
 import { Cluster } from './cluster.ts'
 import { takeLock } from './cluster-lock.ts'
-import { type ControlSubject, controlHandlers } from './control-handlers.ts'
+import { controlHandlers } from './control-handlers.ts'
+import { Ending } from './ending.ts'
 import type { FromSupervisor, RefusalReason, StartRequest, ToSupervisor } from './launch-messages.ts'
 import { NodeSessions } from './node-sessions.ts'
 import { killLeftovers, ProcessList } from './process-list.ts'
@@ -112,10 +112,10 @@ async function run(request: StartRequest, paths: StatePaths, release: () => void
     ports: new RememberedPorts(paths.ports),
     log,
   })
-  const ending = endingOf({ request, paths, cluster, log, socket: socketPath(paths), release })
+  const ending = new Ending({ request, paths, cluster, log, reaper, socket: socketPath(paths), release })
   handlers.serve(
     controlConversation,
-    controlHandlers({ request, cluster, configDigest: digestOf(request.config), startedAtMs, stop: ending.stop }),
+    controlHandlers({ request, cluster, configDigest: digestOf(request.config), startedAtMs, stop: options => ending.stop(options) }),
   )
   const listener = await endpoint.listen({ path: socketPath(paths) })
   const self = present(identify(process.pid), 'this process')
@@ -129,57 +129,6 @@ async function run(request: StartRequest, paths: StatePaths, release: () => void
 /** A digest of a configuration, to compare one with another. */
 function digestOf(config: string): string {
   return createHash('sha256').update(config).digest('hex')
-}
-
-interface Ending {
-  readonly stop: ControlSubject['stop']
-  /** Stops everything, in order within `graceMs`, and exits. */
-  end(why: string, graceMs: number): Promise<void>
-}
-
-function endingOf({
-  request,
-  paths,
-  cluster,
-  log,
-  socket,
-  release,
-}: {
-  readonly request: StartRequest
-  readonly paths: StatePaths
-  readonly cluster: Cluster
-  readonly log: SupervisorLog
-  readonly socket: string
-  readonly release: () => void
-}): Ending {
-  /** What remains is decided by whoever asked first. */
-  let leaving = false
-  const leave = (deleteState: boolean): void => {
-    if (leaving) return
-    leaving = true
-    log.info({ event: 'supervisor_stopped' }, 'stopped')
-    log.flush()
-    rmSync(socket, { force: true })
-    for (const path of [paths.supervisor, paths.processes]) rmSync(path, { force: true })
-    if (deleteState || request.ephemeral) rmSync(paths.directory, { recursive: true, force: true })
-    else release()
-  }
-  return {
-    async stop({ deleteState, kill }) {
-      log.info({ event: 'stop_requested', deleteState, kill }, 'stopping on command')
-      const stopped = kill ? await cluster.killAll() : await cluster.stop(request.shutdownGraceMs)
-      leave(deleteState)
-      // The answer goes out first.
-      setTimeout(() => process.exit(0), 20)
-      return stopped
-    },
-    async end(why, graceMs) {
-      log.info({ event: 'stop_requested', why }, 'stopping')
-      await cluster.stop(graceMs)
-      leave(false)
-      process.exit(0)
-    },
-  }
 }
 
 function stopOnRequest(ending: Ending, log: SupervisorLog): void {

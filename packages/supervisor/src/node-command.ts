@@ -1,9 +1,6 @@
 // How a node's process is started, by the supervisor or by hand.
 import { join } from 'node:path'
 
-/** A young generation this small keeps an idle node's garbage from counting as resident memory. */
-const NODE_FLAGS = ['--max-semi-space-size=4']
-
 export interface NodePlace {
   /** The directory with one program per role. */
   readonly programs: string
@@ -22,11 +19,15 @@ export interface NodePlace {
 /** The arguments of Node for one node's process. */
 export function nodeArguments({ programs, role, name, state, config, port, strictPorts }: NodePlace): string[] {
   const place = ['--node', name, '--state', state, '--config', config, '--native-port', String(port)]
-  return [...NODE_FLAGS, join(programs, `${role}.mjs`), ...place, ...(strictPorts ? ['--strict-ports'] : [])]
+  return [join(programs, `${role}.mjs`), ...place, ...(strictPorts ? ['--strict-ports'] : [])]
 }
 
-/** The environment of a process of ours, without what would make every Node process listen on one debugging port. */
+/**
+ * The environment of a process of ours: without what would make every Node process listen on one debugging port, and with
+ * one heap for all threads of glibc's allocator. With one per thread, an idle node is 74 MB resident after two minutes
+ * instead of 69; smaller young generations, fewer V8 threads and `--optimize-for-size` changed that by less than 1 MB.
+ */
 export function processEnvironment(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _, ...env } = process.env
-  return env
+  return { MALLOC_ARENA_MAX: '1', ...env }
 }

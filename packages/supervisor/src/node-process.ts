@@ -1,11 +1,12 @@
 // One node and its process: started, paused, resumed, stopped and killed here, and nowhere else. A node that ends stays
 // ended until somebody asks for a restart; it never takes another one with it.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, renameSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { assert } from '@atoll/base'
 import { type EndpointRow, ProtocolError, type SupervisedNode } from '@atoll/protocol'
 import type { PlannedNode, ToNode, ToParent } from '@atoll/service'
-import { isStopped, signalGroup, until } from './processes.ts'
+import { isStopped, settles, signalGroup, until } from './processes.ts'
+import { openStderr } from './state-directory.ts'
 
 export type NodeState = SupervisedNode['state']
 
@@ -94,7 +95,7 @@ export class NodeProcess {
     this.#startedAtMs = Date.now()
     const args = this.#command.arguments(port)
     const env = this.#events.starting(this)
-    const output = openOutput(this.#command.stderrPath)
+    const output = openStderr(this.#command.stderrPath)
     // A group of its own, so that a signal reaches everything it starts and nothing of ours.
     const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', output, output, 'ipc'], serialization: 'json', env })
     closeSync(output)
@@ -115,12 +116,25 @@ export class NodeProcess {
     if (child.pid !== undefined) this.#events.started(this, child.pid)
   }
 
-  /** Resolves when the node says that it serves; rejects with `not_ready` when its process ends before. */
-  async whenRunning(): Promise<void> {
+  /** Resolves when the node says that it serves; rejects with `not_ready` when its process ends before, or takes too long. */
+  async whenRunning(timeoutMs: number): Promise<void> {
     if (this.#state === 'running') return
     const running = new Promise<void>(resolve => this.#onRunning.push(resolve))
-    await Promise.race([running, this.#ended])
+    const inTime = await settles(Promise.race([running, this.#ended]), timeoutMs)
+    if (!inTime) throw new ProtocolError('not_ready', `${this.plan.name} was not up within ${Math.round(timeoutMs)} ms`)
     if (this.#child === undefined) throw new ProtocolError('not_ready', `${this.plan.name} ended while it started: ${this.#exit}`)
+  }
+
+  /** Looks whether somebody else has stopped the process, or let it go on. */
+  observe(): void {
+    const pid = this.pid
+    if (pid === undefined) return
+    const stopped = isStopped(pid)
+    if (this.#state === 'paused' && !stopped) this.#state = this.#stateBeforePause
+    if (this.#state === 'running' && stopped) {
+      this.#stateBeforePause = this.#state
+      this.#state = 'paused'
+    }
   }
 
   /** Tells the node where others listen. */
@@ -154,7 +168,7 @@ export class NodeProcess {
     if (child === undefined) return
     this.#asked = 'kill'
     this.#signal(child, 'SIGKILL')
-    await this.#gone(KILLED_TIMEOUT_MS)
+    await settles(this.#ended, KILLED_TIMEOUT_MS)
   }
 
   /** Stops the process in order, with SIGKILL after `graceMs`. Resolves when it is gone. */
@@ -166,20 +180,9 @@ export class NodeProcess {
     this.#state = 'stopping'
     this.#signal(child, 'SIGTERM')
     if (wasPaused) this.#signal(child, 'SIGCONT')
-    if (await this.#gone(graceMs)) return
+    if (await settles(this.#ended, graceMs)) return
     this.#signal(child, 'SIGKILL')
-    await this.#gone(KILLED_TIMEOUT_MS)
-  }
-
-  /** Whether the present process ended within `timeoutMs`. */
-  async #gone(timeoutMs: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<false>(resolve => {
-      timer = setTimeout(resolve, timeoutMs, false)
-    })
-    const gone = await Promise.race([this.#ended.then(() => true), late])
-    clearTimeout(timer)
-    return gone
+    await settles(this.#ended, KILLED_TIMEOUT_MS)
   }
 
   #childOrRefuse(verb: string): ChildProcess {
@@ -226,14 +229,4 @@ export class NodeProcess {
     this.#onRunning = []
     this.#events.ended(this, child.pid)
   }
-}
-
-/** A fresh file for what the process says by itself; that of the one before stays as `.1`. */
-function openOutput(path: string): number {
-  try {
-    renameSync(path, `${path}.1`)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-  return openSync(path, 'a', 0o600)
 }

@@ -58,6 +58,17 @@ export async function until(condition: () => boolean, timeoutMs: number, interva
   }
 }
 
+/** Whether `work` settles within `timeoutMs`. */
+export async function settles(work: Promise<void>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>(resolve => {
+    timer = setTimeout(resolve, timeoutMs, false)
+  })
+  const inTime = await Promise.race([work.then(() => true), late])
+  clearTimeout(timer)
+  return inTime
+}
+
 function look(pid: number): Row | undefined {
   return process.platform === 'linux' ? lookInProc(pid) : askPs(pid)
 }

@@ -48,6 +48,7 @@ export class Reaper {
   readonly #held = new Map<number, ProcessIdentity>()
   #child: ChildProcess | undefined
   #replacements = 0
+  #closing = false
 
   /** `label` is what `ps` shows; `onStarted` hears the pid of each reaper. */
   constructor(label: string, onStarted: (pid: number) => void) {
@@ -56,6 +57,7 @@ export class Reaper {
     this.#start()
   }
 
+  /** The process that reaps now. */
   get pid(): number | undefined {
     return this.#child?.pid
   }
@@ -67,6 +69,15 @@ export class Reaper {
 
   forget(pid: number): void {
     if (this.#held.delete(pid)) this.#tell(`- ${pid}\n`)
+  }
+
+  /** Closes the pipe: what is still held is killed now. Resolves when the reaper has ended. */
+  close(): Promise<void> {
+    this.#closing = true
+    const child = this.#child
+    if (child === undefined) return Promise.resolve()
+    child.stdin?.end()
+    return new Promise(resolve => child.once('exit', () => resolve()))
   }
 
   #start(): void {
@@ -84,6 +95,7 @@ export class Reaper {
 
   #replace(why: string): void {
     this.#child = undefined
+    if (this.#closing) return
     if (this.#replacements++ < REPLACEMENTS_MAX) this.#start()
     else throw new Error(`no reaper can be kept running: ${why}`)
   }

@@ -1,6 +1,6 @@
 // What a cluster keeps on disk: `.atoll/<name>/` beside its configuration. Everything but `data/` can be made again.
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ClusterId, clusterId } from '@atoll/base'
@@ -47,6 +47,16 @@ export function statePaths(directory: string): StatePaths {
 
 /** Where a node's own output goes: what it says before its log works, and what ends it. */
 export const stderrFile = (paths: StatePaths, node: string): string => join(paths.logs, `${node}.stderr`)
+
+/** A fresh file for what a process says by itself; that of the one before stays beside it. */
+export function openStderr(path: string): number {
+  try {
+    renameSync(path, `${path}.1`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  return openSync(path, 'a', 0o600)
+}
 
 /** The directory cannot be used as it is, and nothing in it was touched. */
 export class StateError extends Error {

@@ -9,10 +9,11 @@ import type { SwimSettings } from './settings.ts'
 import { confirmationsWanted, REFUSAL_GAP_MS, Suspicion, suspicionMs, suspicionMsMin } from './suspicion.ts'
 import type { UrgentProbes } from './urgent-probes.ts'
 
-/** How many members check a suspicion for themselves as soon as they hear of it, on average, in a cluster of any size. */
+/**
+ * How many members check a refusal for themselves as soon as they hear of it, on average, in a cluster of any size: one
+ * more witness settles it. For mere silence this was measured to gain nothing; regular probes confirm it in time.
+ */
 const CHECKERS = 8
-/** Over how long they spread it, in milliseconds. */
-const CHECK_JITTER_MS = 40
 
 /** That a member is suspect at an incarnation, by whom, and whether on a refused connection. */
 export type Accusation = Pick<MemberUpdate, 'incarnation' | 'by' | 'refused'>
@@ -89,11 +90,10 @@ export class Accusations {
     if (by === undefined || by === member.node || !this.#isKnown(by)) return false
     const first = suspicion.confirm(by)
     const firstRefusal = refused && suspicion.refusedTo(by)
-    const news = first || firstRefusal
-    if (news && by !== this.#self && this.#random.float() < CHECKERS / this.#beliefs.clusterSize) {
-      this.#urgentProbes.request(member.node, refused ? now : now + this.#random.float() * CHECK_JITTER_MS)
+    if (firstRefusal && by !== this.#self && this.#random.float() < CHECKERS / this.#beliefs.clusterSize) {
+      this.#urgentProbes.request(member.node, now)
     }
-    return news
+    return first || firstRefusal
   }
 
   #isKnown(node: NodeId): boolean {

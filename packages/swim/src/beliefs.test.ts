@@ -87,6 +87,19 @@ describe('beliefs', () => {
     expect(member.swim.self.incarnation).toBe(5)
   })
 
+  it('[SW4] answers an accusation of one that is dead by now, or has refuted it, with what holds', () => {
+    const member = new ScriptedMember().meet(4)
+    member.gossip(peer(4), claim(peer(1), 'dead', 0, peer(4)), claim(peer(2), 'alive', 1))
+    member.answering(5_000, [peer(1)])
+    member.sends = []
+    member.gossip(peer(3), claim(peer(1), 'suspect', 0, peer(3)), claim(peer(2), 'dead', 0, peer(3)))
+    expect(member.sent('gossip')).toMatchObject([
+      { to: { node: peer(3) }, message: { updates: [claim(peer(1), 'dead', 0, peer(4)), claim(peer(2), 'alive', 1)] } },
+    ])
+    member.gossip(peer(3), claim(peer(1), 'dead', 0, peer(3)), claim(peer(2), 'alive', 0))
+    expect(member.sent('gossip')).toHaveLength(1)
+  })
+
   it('[SW5] takes a member back that speaks with a higher incarnation, and only then', () => {
     const member = new ScriptedMember().meet(3)
     member.gossip(peer(2), claim(peer(1), 'dead', 0, peer(2)))

@@ -60,12 +60,13 @@ export class Beliefs {
   }
 
   /**
-   * The updates for one message to `node`. If `node` is suspected or worse, that comes first, whatever else there is
-   * to tell: it is the one member that can set it right (Lifeguard section IV-C, the buddy system).
+   * The updates for one message to `member`. If it is suspected or worse, that comes first, whatever else there is
+   * to tell: it is the one member that can set it right (Lifeguard section IV-C, the buddy system). Then `first`.
    */
   updatesFor(member: Member | undefined, first: readonly MemberUpdate[]): MemberUpdate[] {
     const claim = member === undefined || member.state === 'alive' ? [] : [claimOf(member)]
-    return this.rumours.take(tellingsMax(this.clusterSize, this.#settings), [...claim, ...first])
+    const others = first.filter(update => update.node !== member?.node)
+    return this.rumours.take(tellingsMax(this.clusterSize, this.#settings), [...claim, ...others])
   }
 
   /** Forgets those gone since before `before`. */

@@ -10,6 +10,8 @@ export const GONE_MAX = 1_024
 export const UPDATES_MAX = 16
 /** Their size, in bytes of msgpack: with the frame around them they fit one Ethernet packet. */
 export const UPDATE_BYTES_MAX = 1_280
+/** Of the updates on one message, those that answer outdated accusations. */
+export const CONTRADICTIONS_MAX = 8
 /** Members in one periodic exchange. A process that joins is told all there are. */
 export const SYNC_MEMBERS_MAX = 256
 /** Probes of this process's own under way at once. Each period adds one; a closed connection or a suspicion may add more. */
@@ -29,6 +31,7 @@ export const INCARNATION_JUMP_MAX = 2 ** 20
 
 // The list of probes under way is walked on each step.
 assert(PROBES_MAX <= 256, 'few enough probes to walk')
+assert(CONTRADICTIONS_MAX < UPDATES_MAX, 'a message has room for contradictions and the claim about its receiver')
 assert(GONE_MAX < MEMBERS_MAX, 'the living have room beside the dead')
 // An incarnation and its refutation stay exact integers.
 assert(INCARNATION_MAX + INCARNATION_JUMP_MAX < Number.MAX_SAFE_INTEGER, 'incarnations are safe integers')

@@ -10,7 +10,7 @@ import type { LocalHealth } from './local-health.ts'
 import { isLive, type Member, nativeAddress } from './member-list.ts'
 import type { MemberUpdate } from './messages.ts'
 import type { Outbox } from './outbox.ts'
-import { accuses } from './precedence.ts'
+import { accuses, supersedes } from './precedence.ts'
 import { type SelfRecord, sameIdentity, sameMeta } from './self-record.ts'
 
 /** How an update came: a full exchange is weighed with more care, and the first one of a new process with less. */
@@ -31,14 +31,17 @@ export class Membership {
     this.#outbox = outbox
   }
 
-  /** Weighs one claim. Returns true when it denies that this process is alive, on grounds refuted long ago. */
-  apply(update: MemberUpdate, via: Via, now: number): boolean {
+  /** Weighs one claim. If it accuses on grounds that are outdated, what its bearer should know instead is returned. */
+  apply(update: MemberUpdate, via: Via, now: number): MemberUpdate | undefined {
     if (update.node === this.#self.node) return this.#hearOfSelf(update)
     const member = this.#beliefs.list.get(update.node)
-    if (!isCredible(update, member)) return false
-    if (member === undefined) this.#meet(update, via, now)
-    else this.#hearOf(member, update, via, now)
-    return false
+    if (!isCredible(update, member)) return undefined
+    if (member === undefined) {
+      this.#meet(update, via, now)
+      return undefined
+    }
+    this.#hearOf(member, update, via, now)
+    return accuses(update.state) && supersedes(member, update) ? claimOf(member) : undefined
   }
 
   /** The updates for one message to `node`; `first` in any case. */
@@ -68,17 +71,17 @@ export class Membership {
     return [this.#self.update(), ...[...chosen].slice(0, SYNC_MEMBERS_MAX).map(recordOf)]
   }
 
-  #hearOfSelf(update: MemberUpdate): boolean {
-    if (this.#self.leaving || !isAttainable(update.incarnation)) return false
-    if (update.incarnation < this.#self.incarnation) return update.state !== 'alive'
-    if (update.state === 'alive' && this.#self.isEcho(update)) return false
+  #hearOfSelf(update: MemberUpdate): MemberUpdate | undefined {
+    if (this.#self.leaving || !isAttainable(update.incarnation)) return undefined
+    if (update.incarnation < this.#self.incarnation) return update.state === 'alive' ? undefined : this.#self.update()
+    if (update.state === 'alive' && this.#self.isEcho(update)) return undefined
     // Refute it; or outdo the record of an earlier life of this name, which may give another address.
     this.#self.outdo(update.incarnation)
     this.#beliefs.rumours.tell(this.#self.update(), true)
-    if (update.state === 'alive') return false
+    if (update.state === 'alive') return undefined
     if (accuses(update.state)) this.#health.refuted()
     this.#outbox.tell({ kind: 'refuted_self', claimed: update.state, by: update.by, incarnation: this.#self.incarnation })
-    return false
+    return undefined
   }
 
   #hearOf(member: Member, update: MemberUpdate, via: Via, now: number): void {

@@ -2,7 +2,7 @@
 // probed once per pass, so the gap between two probes of one member is less than two passes; a random choice would
 // bound only its mean, and one order kept for ever would let the probers of a member fall into step.
 // Within a pass the one silent longest goes first. That is ours: whoever still talks to us needs no probe, so those that
-// stopped talking are found sooner, at no cost (p99 of the first suspicion at 12 members: 510 ms instead of 740).
+// stopped talking are found sooner, at no cost (p99 of the first suspicion at 12 members: 550 ms instead of 710).
 import { type NodeId, type Random, shuffle } from '@atoll/base'
 
 /** The next members of the pass among which the longest silent one is looked for: enough to help, few enough to walk. */
@@ -26,13 +26,20 @@ export class ProbeSchedule {
     return this.#order.length
   }
 
-  /** Puts `node` at a random place: at the end, all who joined together would be probed together. */
+  /**
+   * Takes in a member that is new, or back: at a random place of the rest of this pass. At the end, all who joined
+   * together would be probed together; before it, the one most likely to fall silent again would be probed last.
+   */
   add(node: NodeId): void {
-    if (this.#listed.has(node)) return
+    if (this.#listed.has(node)) {
+      const place = this.#order.indexOf(node)
+      if (place >= this.#next) return
+      this.#order.splice(place, 1)
+      this.#next--
+    }
     this.#listed.add(node)
-    const place = this.#random.below(this.#order.length + 1)
-    this.#order.splice(place, 0, node)
-    if (place < this.#next) this.#next++
+    const rest = this.#order.length - this.#next
+    this.#order.splice(this.#next + this.#random.below(rest + 1), 0, node)
   }
 
   /** The next member to probe, or undefined when there is none. */

@@ -43,17 +43,20 @@ describe('the schedule of probes', () => {
     expect(order.toSorted()).toEqual(peers(200).toSorted())
   })
 
-  it('[SW12] inserts new members at random places, and one that returns only once', () => {
-    const places = new Set<number>()
-    for (let seed = 0; seed < 60; seed++) {
-      const schedule = scheduleOf(9, seed)
-      schedule.next(() => 0)
-      schedule.add(peer(10))
-      schedule.add(peer(10))
-      expect(schedule.length).toBe(10)
-      places.add(pass(schedule, 18).indexOf(peer(10)))
+  it('[SW12] takes in who is new or back at a random place of the rest of the pass', () => {
+    const placesOf = (node: NodeId) =>
+      Array.from({ length: 80 }, (_, seed) => {
+        const schedule = scheduleOf(9, seed)
+        const passed = pass(schedule, 4)
+        const chosen = node === peer(10) ? node : (passed[0] as NodeId)
+        schedule.add(chosen)
+        schedule.add(chosen)
+        expect(schedule.length).toBe(node === peer(10) ? 10 : 9)
+        return pass(schedule, 6).indexOf(chosen)
+      })
+    for (const places of [placesOf(peer(10)), placesOf(peer(1))]) {
+      expect(new Set(places)).toEqual(new Set([0, 1, 2, 3, 4, 5]))
     }
-    expect(places.size).toBeGreaterThan(8)
   })
 })
 

@@ -45,12 +45,12 @@ export class Prober {
   readonly #parts: ProberParts
   readonly #probes = new Map<number, Probe>()
   readonly #targets = new Set<NodeId>()
-  #nextPeriodAt: number
+  #nextRoundAt: number
 
   constructor(parts: ProberParts, now: number) {
     this.#parts = parts
     // A random start: processes launched together must not probe together.
-    this.#nextPeriodAt = now + parts.random.float() * parts.settings.probeIntervalMs
+    this.#nextRoundAt = now + parts.random.float() * parts.settings.probeIntervalMs
   }
 
   get underWay(): number {
@@ -65,17 +65,20 @@ export class Prober {
       else if (now >= probe.askHelpersAt) this.#askHelpers(probe)
     }
     for (const node of urgentProbes.takeDue(now)) this.#start(node, now)
-    if (now < this.#nextPeriodAt) return
-    const periodMs = settings.probeIntervalMs * health.multiplier
-    // Periods that were missed are not made up for.
-    this.#nextPeriodAt = Math.max(this.#nextPeriodAt + periodMs, now + periodMs / 2)
-    const target = schedule.next(node => this.#probed(node)?.heardAt)
-    if (target !== undefined) this.#start(target, now)
+    if (now < this.#nextRoundAt) return
+    const probes = Math.max(1, Math.min(settings.probesPerRound, schedule.length))
+    const roundMs = probes * settings.probeIntervalMs * health.multiplier
+    // Rounds that were missed are not made up for.
+    this.#nextRoundAt = Math.max(this.#nextRoundAt + roundMs, now + roundMs / 2)
+    for (let probe = 0; probe < probes; probe++) {
+      const target = schedule.next(node => this.#probed(node)?.heardAt)
+      if (target !== undefined) this.#start(target, now)
+    }
   }
 
   /** When there is something to do again, in own time. */
   nextAt(): number {
-    let next = Math.min(this.#parts.schedule.length > 0 ? this.#nextPeriodAt : Number.POSITIVE_INFINITY, this.#parts.urgentProbes.nextAt())
+    let next = Math.min(this.#parts.schedule.length > 0 ? this.#nextRoundAt : Number.POSITIVE_INFINITY, this.#parts.urgentProbes.nextAt())
     for (const probe of this.#probes.values()) next = Math.min(next, probe.askHelpersAt, probe.endsAt)
     return next
   }
@@ -135,7 +138,7 @@ export class Prober {
   abandonAll(now: number): void {
     this.#probes.clear()
     this.#targets.clear()
-    this.#nextPeriodAt = Math.min(this.#nextPeriodAt, now + this.#parts.random.float() * this.#parts.settings.probeIntervalMs)
+    this.#nextRoundAt = Math.min(this.#nextRoundAt, now + this.#parts.random.float() * this.#parts.settings.probeIntervalMs)
   }
 
   #probed(node: NodeId): Member | undefined {

@@ -1,8 +1,10 @@
 // What an operator may set. Each default was settled by simulation: bench/swim-simulation.ts, explained in SPEC.md.
 
 export interface SwimSettings {
-  /** One member is probed per interval. */
+  /** One member is probed per interval, on average; a probe that got no answer for as long fails. */
   readonly probeIntervalMs: number
+  /** So many members are probed at a time, every so many intervals: waking up costs a process more than a message does. */
+  readonly probesPerRound: number
   /** Silence after which helpers are asked; the rest of the interval is theirs. */
   readonly ackTimeoutMs: number
   /** Helpers asked to probe a silent member (SWIM's k). */
@@ -16,7 +18,7 @@ export interface SwimSettings {
   /** Between two rounds of gossip while there is something to say. */
   readonly gossipIntervalMs: number
   readonly gossipFanout: number
-  /** A member repeats one update this many times ceil(log10(members + 1)) (memberlist's RetransmitMult). */
+  /** A member repeats one update this many times ceil(log10(members + 1)), at least 2 (memberlist's RetransmitMult). */
   readonly retransmitMult: number
   /** Between two full exchanges with a random member, up to 32 members; grows with log2 beyond. */
   readonly syncIntervalMs: number
@@ -28,6 +30,7 @@ export interface SwimSettings {
 
 export const defaultSettings: SwimSettings = {
   probeIntervalMs: 150,
+  probesPerRound: 2,
   ackTimeoutMs: 60,
   indirectProbes: 3,
   suspicionFloorMs: 700,

@@ -8,7 +8,7 @@ import { Dissemination } from './dissemination.ts'
 import type { Destination, Effects, MemberView, SwimEvent } from './effects.ts'
 import { Gossiper } from './gossiper.ts'
 import type { Input } from './inputs.ts'
-import { FAREWELLS_MAX } from './limits.ts'
+import { CONTRADICTIONS_MAX, FAREWELLS_MAX } from './limits.ts'
 import { LoadReports } from './load-reports.ts'
 import { LocalHealth } from './local-health.ts'
 import { type Member, MemberList, nativeAddress } from './member-list.ts'
@@ -153,34 +153,32 @@ export class Swim {
   #receive(message: SwimMessage, from: NodeId, now: number): void {
     this.#list.heard(from, now)
     if (message.kind === 'sync') {
-      if (this.#synchronizer.received(message, from, now)) this.#contradict(from)
-      return
+      const contradiction = this.#synchronizer.received(message, from, now)
+      return contradiction === undefined ? undefined : this.#contradict(from, [contradiction])
     }
     if (this.#list.get(from) === undefined && !this.#self.leaving) this.#synchronizer.greet(from, now)
     if (message.kind === 'nack') return this.#prober.nacked(message.sequence, from)
-    let wronglyAccused = false
-    for (const update of message.updates) wronglyAccused = this.#membership.apply(update, 'gossip', now) || wronglyAccused
+    const contradictions = message.updates
+      .map(update => this.#membership.apply(update, 'gossip', now))
+      .filter(update => update !== undefined)
+      .slice(0, CONTRADICTIONS_MAX)
     if (message.kind === 'ping') {
-      if (message.target === this.#self.node) this.#answer(from, message, wronglyAccused)
+      if (message.target === this.#self.node) this.#answer(from, message, contradictions)
       return
     }
-    if (wronglyAccused) this.#contradict(from)
+    if (contradictions.length > 0) this.#contradict(from, contradictions)
     if (message.kind === 'ack') this.#prober.acked(message.sequence, from)
     else if (message.kind === 'ping_request') this.#prober.help(message, from, now)
   }
 
-  #answer(from: NodeId, { sequence, reliable }: Ping, wronglyAccused: boolean): void {
-    const first: readonly MemberUpdate[] = wronglyAccused ? [this.#self.update()] : []
+  #answer(from: NodeId, { sequence, reliable }: Ping, first: readonly MemberUpdate[]): void {
     const updates = this.#membership.updatesFor(from, first)
     this.#outbox.send(this.#membership.destination(from), { kind: 'ack', sequence, updates }, reliable)
   }
 
-  /** `to` believes what was refuted long ago: it missed the refutation, and nobody may be telling it any more. */
-  #contradict(to: NodeId): void {
-    this.#outbox.send(this.#membership.destination(to), {
-      kind: 'gossip',
-      updates: this.#membership.updatesFor(to, [this.#self.update()]),
-    })
+  /** `to` repeats an outdated accusation: it missed what came after, and nobody may be telling it any more. */
+  #contradict(to: NodeId, updates: readonly MemberUpdate[]): void {
+    this.#outbox.send(this.#membership.destination(to), { kind: 'gossip', updates: this.#membership.updatesFor(to, updates) })
   }
 
   /** Evidence only if it was the address the member has now: it may have moved while the connection was tried. */
@@ -233,7 +231,7 @@ export class Swim {
   /** Keeps the list of those to be probed and the seeds in step with what is believed. */
   #noteMember(event: SwimEvent): void {
     if (event.kind !== 'member_alive' && event.kind !== 'member_updated') return
-    this.#schedule.add(event.member.node)
+    if (event.kind === 'member_alive' && event.previous !== 'suspect') this.#schedule.add(event.member.node)
     const address = nativeAddress(event.member.meta)
     if (address !== undefined) this.#seeds.known(address)
   }

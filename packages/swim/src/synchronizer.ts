@@ -82,13 +82,16 @@ export class Synchronizer {
     this.#ask({ node, address: undefined }, false)
   }
 
-  /** Takes in what `from` knows, and answers if it asked. Returns true if it wrongly accused this process. */
-  received(sync: Sync, from: NodeId, now: number): boolean {
+  /** Takes in what `from` knows, and answers if it asked. Returns what contradicts it about this process, if anything. */
+  received(sync: Sync, from: NodeId, now: number): MemberUpdate | undefined {
     const { self, membership, beliefs, seeds, list, outbox } = this.#parts
     const first = sync.reply && seeds.answered(sync.sequence)
     const via: Via = first && !this.#joined ? 'first_sync' : 'sync'
-    let wronglyAccused = false
-    for (const update of sync.members) wronglyAccused = membership.apply(update, via, now) || wronglyAccused
+    let contradiction: MemberUpdate | undefined
+    for (const update of sync.members) {
+      const outdated = membership.apply(update, via, now)
+      if (update.node === self.node) contradiction = outdated
+    }
     if (!sync.reply) this.#answer(sync, from)
     if (first && !this.#joined) {
       this.#joined = true
@@ -96,7 +99,7 @@ export class Synchronizer {
       outbox.tell({ kind: 'joined', members: list.liveCount + 1 })
     }
     if (sync.reply && this.#refreshes.delete(sync.sequence)) this.#refreshUntil = undefined
-    return wronglyAccused
+    return contradiction
   }
 
   /** Asks whom it is time to ask. */

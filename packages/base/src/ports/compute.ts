@@ -8,8 +8,8 @@ export interface Hash32 {
 }
 
 export interface Compute {
-  /** XXH32 with seed 0 of `bytes`, as an unsigned 32-bit integer. */
-  xxhash32(bytes: Uint8Array): number
+  /** XXH32 with seed 0 of `bytes` from `start` to `end` (all of them), as an unsigned 32-bit integer. */
+  xxhash32(bytes: Uint8Array, start?: number, end?: number): number
   /** XXH32 with seed 0 over several pieces, equal to `xxhash32` of their concatenation. */
   xxhash32Stream(): Hash32
   /**

@@ -63,6 +63,8 @@ export interface Connection {
   identify(peer: NodeId): void
   /** Queues `bytes`, which the caller never touches again. False: stop writing until `onDrain`. After the end it does nothing and answers false. */
   write(bytes: Uint8Array): boolean
+  /** The same for each of `pieces` in order, in one system call where that is possible: a large one need not be copied behind a small one. */
+  writeAll(pieces: readonly Uint8Array[]): boolean
   /** Stops reading, so that the peer's window fills; `resumeReading` undoes it. Both idempotent. */
   pauseReading(): void
   resumeReading(): void

@@ -2,7 +2,6 @@
 import { existsSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
-  ControlClient,
   clusterNames,
   killLeftovers,
   leftovers,
@@ -17,7 +16,7 @@ import { checkMachine, type Finding } from '../machine-checks.ts'
 import type { Output, Style } from '../output.ts'
 import { writeReport } from '../report.ts'
 import { resolveConfig } from '../resolved-config.ts'
-import { statusOf } from '../running-cluster.ts'
+import { connect, statusOf } from '../running-cluster.ts'
 import { findTarget, type Target, type TargetOptions } from '../target.ts'
 
 export interface DoctorOptions extends TargetOptions {
@@ -51,7 +50,7 @@ export async function doctor(options: DoctorOptions, output: Output): Promise<nu
 
 /** Ports that nodes of the running cluster hold. */
 async function ourPorts(target: Target): Promise<ReadonlySet<number>> {
-  await using client = await ControlClient.connect(target.paths)
+  await using client = await connect(target)
   if (client === undefined) return new Set()
   return new Set((await statusOf(client, false)).nodes.flatMap(({ endpoints }) => endpoints.map(({ port }) => port)))
 }

@@ -1,9 +1,10 @@
 // `cluster down`: stops everything in order and says what stays.
 import { existsSync, rmSync } from 'node:fs'
-import { clusterStop } from '@atoll/protocol'
-import { ControlClient, isRunning, killLeftovers, lockHolder, until } from '@atoll/supervisor'
+import { clusterStop, ProtocolError } from '@atoll/protocol'
+import { isRunning, killLeftovers, lockHolder, until } from '@atoll/supervisor'
 import { CommandError, exitCodes } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
+import { connect } from '../running-cluster.ts'
 import { Steps } from '../steps.ts'
 import { findTarget, type Target, type TargetOptions } from '../target.ts'
 
@@ -30,7 +31,7 @@ export async function down(options: DownOptions, output: Output): Promise<number
 
 /** Stops a running cluster and waits until its supervisor is gone. Answers the nodes that ran; undefined when none does. */
 export async function stopCluster(target: Target, deleteState: boolean, steps: Steps): Promise<readonly string[] | undefined> {
-  await using client = await ControlClient.connect(target.paths)
+  await using client = await connect(target)
   if (client === undefined) {
     const holder = lockHolder(target.paths.lock)
     if (holder !== undefined)
@@ -38,7 +39,14 @@ export async function stopCluster(target: Target, deleteState: boolean, steps: S
     return undefined
   }
   steps.begin(`Stopping cluster ${target.name}`)
-  const { stopped } = await client.request(clusterStop, { deleteState, kill: false }, STOP_TIMEOUT_MS)
+  const stopped = await client.request(clusterStop, { deleteState, kill: false }, STOP_TIMEOUT_MS).then(
+    answer => answer.stopped,
+    (error: unknown) => {
+      // Two may stop it at once; it ends after it has answered one of them.
+      if (error instanceof ProtocolError && error.code === 'connection_lost') return []
+      throw error
+    },
+  )
   const gone = await until(() => !isRunning(client.supervisor), GONE_TIMEOUT_MS)
   if (!gone) throw new CommandError('failure', `The nodes stopped, but their supervisor (pid ${client.supervisor.pid}) does not end.`)
   steps.done()

@@ -1,6 +1,6 @@
 // `cluster env` and `cluster exec`: the addresses of the cluster for other programs.
-import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
+import { execa } from 'execa'
 import { clusterEnv } from '../cluster-env.ts'
 import { CommandError, exitCodes } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
@@ -23,23 +23,24 @@ export async function env(options: EnvOptions, output: Output): Promise<number> 
   return exitCodes.ok.code
 }
 
-/** Runs a program with the variables set. Answers its exit code, 128 and the signal when one ended it. */
+/**
+ * Runs a program with the variables set; one of the project's own (`node_modules/.bin`) is found by its name. Answers its
+ * exit code, 128 and the signal when one ended it.
+ */
 export async function exec(command: readonly string[], options: TargetOptions): Promise<number> {
   const [program, ...args] = command
   if (program === undefined) throw new CommandError('usage', 'Which program? cluster exec -- COMMAND [ARGUMENTS]')
-  const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...(await readVariables(options)) } })
+  // It ends with this process, however that ends.
+  const child = execa(program, args, { stdio: 'inherit', env: await readVariables(options), preferLocal: true, reject: false })
   // A terminal sends Ctrl-C to both of us, and the program decides.
   process.on('SIGINT', () => {})
   for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal))
-  // Before our own end, which the same event brings.
-  process.prependListener('disconnect', () => child.kill('SIGTERM'))
-  return await new Promise((resolve, reject) => {
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'ENOENT' ? 'notFound' : 'failure'
-      reject(new CommandError(reason, `Could not run ${program}: ${error.code === 'ENOENT' ? 'there is no such program' : error.message}.`))
-    })
-    child.on('exit', (code, signal) => resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal]))
-  })
+  const { exitCode, signal, code, shortMessage } = await child
+  if (signal !== undefined) return 128 + constants.signals[signal]
+  if (exitCode !== undefined) return exitCode
+  throw code === 'ENOENT'
+    ? new CommandError('notFound', `There is no program ${program}.`)
+    : new CommandError('failure', shortMessage ?? `${program} could not be run.`)
 }
 
 async function readVariables(options: TargetOptions): Promise<Record<string, string>> {

@@ -1,9 +1,8 @@
 // `cluster status` and `cluster ps`: how the cluster is, and which processes it has.
 
-import { ControlClient } from '@atoll/supervisor'
 import { exitCodes } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
-import { notRunning, statusOf, withCluster } from '../running-cluster.ts'
+import { connect, notRunning, statusOf, withCluster } from '../running-cluster.ts'
 import { addressOf, headline, nodeTable, statusJson } from '../status-view.ts'
 import { tableLines } from '../table.ts'
 import { findTarget, type Target, type TargetOptions } from '../target.ts'
@@ -21,7 +20,7 @@ export async function status(options: StatusOptions, output: Output): Promise<nu
 }
 
 async function show(target: Target, options: StatusOptions, output: Output): Promise<number> {
-  await using client = await ControlClient.connect(target.paths)
+  await using client = await connect(target)
   const found = client === undefined ? undefined : await statusOf(client, true)
   if (options.json === true) output.json(statusJson(target, found))
   else if (found === undefined) throw notRunning(target)
@@ -43,7 +42,7 @@ function statusLines(target: Target, found: Parameters<typeof headline>[0], outp
 async function watch(target: Target, options: StatusOptions, output: Output): Promise<number> {
   const everyMs = typeof options.watch === 'string' ? secondsOf(options.watch) * 1000 : 1000
   for (;;) {
-    await using client = await ControlClient.connect(target.paths)
+    await using client = await connect(target)
     const found = client === undefined ? undefined : await statusOf(client, true)
     if (options.json === true) output.data(JSON.stringify({ schema: 1, ...statusJson(target, found) }))
     else {

@@ -1,7 +1,7 @@
 // `cluster up`: starts the cluster or finds it running, waits until it is truly ready, and stays with it or not.
 import { readFileSync } from 'node:fs'
 import { nodesRestart, ProtocolError } from '@atoll/protocol'
-import { ControlClient, LaunchError, type LaunchedSupervisor, StateError } from '@atoll/supervisor'
+import { type ControlClient, LaunchError, type LaunchedSupervisor, StateError } from '@atoll/supervisor'
 import { awaitReady, becomeReady, launch } from '../bring-up.ts'
 import { CommandError, exitCodes } from '../exit-codes.ts'
 import { attend, stop } from '../foreground.ts'
@@ -9,7 +9,7 @@ import { Interrupts } from '../interrupts.ts'
 import type { Output } from '../output.ts'
 import { PortWatch } from '../replaced-ports.ts'
 import { configChanges, resolveConfig } from '../resolved-config.ts'
-import { statusOf } from '../running-cluster.ts'
+import { connect, statusOf } from '../running-cluster.ts'
 import { Steps } from '../steps.ts'
 import { findTarget } from '../target.ts'
 import type { UpOptions, UpRun } from '../up-run.ts'
@@ -39,7 +39,7 @@ export async function up(options: UpOptions, output: Output): Promise<number> {
 async function startOrFind(run: UpRun): Promise<number> {
   const { target, options, steps } = run
   {
-    await using running = await ControlClient.connect(target.paths)
+    await using running = await connect(target)
     if (running !== undefined && options.recreate !== true) return await alreadyRunning(run, running)
   }
   await stopCluster(target, false, steps)
@@ -54,7 +54,7 @@ async function startOrFind(run: UpRun): Promise<number> {
 /** Owns the supervisor: when anything goes wrong before the cluster is ready, it stops with this process. */
 async function bringUp(run: UpRun, supervisor: LaunchedSupervisor, ports: PortWatch, interrupts: Interrupts): Promise<number> {
   const { options, output, steps } = run
-  await using client = await ControlClient.connect(run.target.paths)
+  await using client = await connect(run.target)
   if (client === undefined) throw new CommandError('failure', 'The supervisor ended while it started.', { next: ['cluster doctor'] })
   const attached = { supervisor, client, interrupts }
   if (options.wait) {
@@ -110,7 +110,7 @@ async function alreadyRunning(run: UpRun, client: ControlClient): Promise<number
 async function waitForOther(run: UpRun): Promise<number> {
   const deadlineMs = performance.now() + OTHER_START_TIMEOUT_MS
   for (;;) {
-    await using client = await ControlClient.connect(run.target.paths)
+    await using client = await connect(run.target)
     if (client !== undefined) return await alreadyRunning(run, client)
     if (performance.now() > deadlineMs)
       throw new CommandError('conflict', `Another process is starting or stopping cluster ${run.target.name}.`, {

@@ -99,6 +99,13 @@ export const swimGossip = oneWay({
   datagram: true,
   message: { updates },
 })
+export const swimGossipReliable = oneWay({
+  key: 0x020a,
+  name: 'swim_gossip_reliable',
+  doc: 'A rumour that must not be lost: a farewell.',
+  source: 'memberlist: leave',
+  message: { updates },
+})
 export const swimSync = oneWay({
   key: 0x0207,
   name: 'swim_sync',
@@ -123,5 +130,16 @@ export const gossipConversation = conversation({
   name: 'gossip',
   doc: 'Failure detection and membership, between all nodes.',
   keys: 0x02,
-  messages: { swimPing, swimPingReliable, swimAck, swimPingRequest, swimNack, swimGossip, swimSync, swimAckReliable, gossipUnused },
+  messages: {
+    swimPing,
+    swimPingReliable,
+    swimAck,
+    swimPingRequest,
+    swimNack,
+    swimGossip,
+    swimSync,
+    swimAckReliable,
+    gossipUnused,
+    swimGossipReliable,
+  },
 })

@@ -1,12 +1,13 @@
 // How a connection starts: who is there, of which cluster, in which versions, and the proof that both know the
 // cluster's secret (challenge-response with HMAC-SHA-256, RFC 2104; the transcript is what is signed, so a version
-// cannot be talked down). Until it is done, frames are at most 4 KiB and nothing else is answered.
+// cannot be talked down). `hello` has the same form in every version, since it comes before one is agreed on. Until it is done, frames are at most 4 KiB and nothing else is answered.
 import type { ClusterId, Incarnation } from '@atoll/base'
 import { bytes, i53, nodeName, str, u16, u32 } from '../field-types.ts'
 import { field } from '../fields.ts'
 import { conversation, rpc } from '../table.ts'
 
-const NONCE_BYTES = 16
+/** Length of a challenge. */
+export const NONCE_BYTES = 16
 const PROOF_BYTES = 32
 
 const identity = {
@@ -46,10 +47,10 @@ export const prove = rpc({
   idempotent: true,
   request: {
     proof: field(bytes({ max: PROOF_BYTES }), 'HMAC-SHA-256 over "caller" and the transcript, keyed with the cluster’s secret.'),
-    frameBytesMax: field(u32(), 'Largest frame the caller accepts, in bytes.'),
+    frameBytesMax: field(u32(), 'Largest frame the caller accepts, in bytes; at least 4,096.'),
   },
   response: {
-    frameBytesMax: field(u32(), 'Largest frame the acceptor accepts, in bytes.'),
+    frameBytesMax: field(u32(), 'Largest frame the acceptor accepts, in bytes; at least 4,096.'),
   },
   errors: ['wrong_secret', 'hello_timed_out', 'malformed_message'],
 })

@@ -1,0 +1,74 @@
+// How each node is: what the supervisor knows of its process, and what it says itself when asked.
+import { nodeStatus, ProtocolError, type SupervisedNode } from '@atoll/protocol'
+import type { NodeProcess } from './node-process.ts'
+import type { NodeSessions } from './node-sessions.ts'
+
+/** A node that takes longer than this to answer is reported as not answering, in milliseconds. */
+const STATUS_TIMEOUT_MS = 800
+/** CPU use is measured over at least this long, in milliseconds. */
+const CPU_LOOK_MS = 500
+
+interface CpuSample {
+  readonly pid: number
+  readonly cpuMs: number
+  readonly atMs: number
+  readonly percent: number | undefined
+}
+
+export class NodeStatuses {
+  readonly #sessions: NodeSessions
+  readonly #cpu = new Map<string, CpuSample>()
+
+  constructor(sessions: NodeSessions) {
+    this.#sessions = sessions
+  }
+
+  /** With `probe`, a node that listens is asked. */
+  async read(node: NodeProcess, probe: boolean): Promise<SupervisedNode> {
+    // Somebody may have let it go on by hand; one that answers is not looked at so closely.
+    if (node.state === 'paused') node.observe()
+    if (!probe || !node.isBound || node.state === 'paused') return withoutAnswer(node)
+    try {
+      const answer = await this.#sessions.ask(node, nodeStatus, {}, STATUS_TIMEOUT_MS)
+      return {
+        ...withoutAnswer(node),
+        residentBytes: answer.residentBytes,
+        cpuPercent: this.#cpuPercent(node.plan.name, answer),
+        answers: answer.state === 'running',
+        view: answer.members,
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      node.observe()
+      return withoutAnswer(node)
+    }
+  }
+
+  /** Since a look at least CPU_LOOK_MS ago, since its start at the first; undefined while that is too short to say. */
+  #cpuPercent(name: string, { pid, cpuMs, uptimeMs }: { pid: number; cpuMs: number; uptimeMs: number }): number | undefined {
+    const nowMs = performance.now()
+    const last = this.#cpu.get(name)
+    const before = last?.pid === pid ? last : { pid, cpuMs: 0, atMs: nowMs - uptimeMs, percent: undefined }
+    if (nowMs - before.atMs < CPU_LOOK_MS) return before.percent
+    const percent = Math.max(0, (100 * (cpuMs - before.cpuMs)) / (nowMs - before.atMs))
+    this.#cpu.set(name, { pid, cpuMs, atMs: nowMs, percent })
+    return percent
+  }
+}
+
+function withoutAnswer(node: NodeProcess): SupervisedNode {
+  return {
+    name: node.plan.name,
+    role: node.plan.role,
+    state: node.state,
+    pid: node.pid,
+    startedAtMs: node.startedAtMs,
+    exit: node.exit,
+    takenPort: node.takenPort,
+    endpoints: node.endpoints,
+    residentBytes: undefined,
+    cpuPercent: undefined,
+    answers: false,
+    view: [],
+  }
+}

@@ -5,6 +5,7 @@ import { VIOLATIONS_MAX } from './limits.ts'
 import { fieldsOf, flagOf, integerOf, malformed } from './models/answers.ts'
 import type { Operation } from './operation.ts'
 import { groupBy } from './partition.ts'
+import { greatestBefore } from './real-time.ts'
 
 export interface FencingViolation {
   readonly rule: 'token went back' | 'token granted twice' | 'two holders' | 'stale token accepted' | 'token never granted'
@@ -131,24 +132,4 @@ function accepted(operation: Operation): boolean {
 
 function tokenOf(operation: Operation): number {
   return integerOf(operation, fieldsOf(operation, operation.input, 'the argument')['token'], 'the token')
-}
-
-/** Pairs each item with the greatest of those whose operations returned before its own was called. */
-export function* greatestBefore<T>(
-  items: readonly T[],
-  operationOf: (item: T) => Operation,
-  rank: (item: T) => number,
-): Generator<[earlier: T, later: T]> {
-  const byReturn = items.toSorted((a, b) => operationOf(a).t1 - operationOf(b).t1)
-  const byCall = items.toSorted((a, b) => operationOf(a).t0 - operationOf(b).t0)
-  let greatest: T | undefined
-  let returned = 0
-  for (const later of byCall) {
-    for (; returned < byReturn.length; returned++) {
-      const earlier = byReturn[returned] as T
-      if (operationOf(earlier).t1 >= operationOf(later).t0) break
-      if (greatest === undefined || rank(earlier) > rank(greatest)) greatest = earlier
-    }
-    if (greatest !== undefined) yield [greatest, later]
-  }
 }

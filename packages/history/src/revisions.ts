@@ -1,10 +1,10 @@
 // Revisions never go back: not the store's, not a key's, and no two changes share one. Linear but for sorting, so it runs on
 // histories that are far too long to linearize, and says at once what the linearizability checker would take long to find
 // (etcd issues 14685 and 17780: a revision that differs or goes back after a crash).
-import { greatestBefore } from './fencing.ts'
 import { VIOLATIONS_MAX } from './limits.ts'
 import type { Operation } from './operation.ts'
 import { groupBy } from './partition.ts'
+import { greatestBefore } from './real-time.ts'
 
 /** What an answer says of revisions. */
 export interface RevisionSeen {

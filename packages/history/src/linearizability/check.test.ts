@@ -103,7 +103,7 @@ describe('what is said about a failure', () => {
 
 describe('where the search ends', () => {
   /** All writes overlap and each is read at once, so every subset is a configuration; the last read is impossible. */
-  const width = 14
+  const width = 11
   const hopeless = script(
     ...Array.from({ length: width }, (_, value) => ({ f: 'write', at: [0, 10], input: value }) as const),
     ...Array.from({ length: width }, (_, value) => ({ f: 'read', at: [0, 10], output: value }) as const),
@@ -117,6 +117,19 @@ describe('where the search ends', () => {
     expect(result.steps).toBeLessThan(1_000 + 2 * width)
     expect(result.partitions[0]!.order.length).toBeGreaterThan(width)
     expect(checkLinearizable(register, hopeless).verdict).toBe('not linearizable')
+  })
+
+  it('[LI9] says when it could not find whom to blame', () => {
+    const honest = randomExecution(seededRandom(1), registerSystem(), { processes: 10, operations: 400, lost: 0.05 })
+    const reads = honest.filter(({ f, outcome }) => f === 'read' && outcome === 'ok')
+    const target = reads.at(-5)
+    const history = honest.map(each => (each === target ? { ...each, output: reads[40]!.output } : each))
+    let stepsMax = 1_000
+    while (checkLinearizable(register, history, { stepsMax }).verdict === 'unknown') stepsMax = Math.ceil(stepsMax * 1.05)
+    expect(checkLinearizable(register, history, { stepsMax }).partitions[0]).toMatchObject({ verdict: 'not linearizable', exact: false })
+    const [result] = checkLinearizable(register, history).partitions
+    expect(result).toMatchObject({ verdict: 'not linearizable', exact: true })
+    expect(result!.stuck!.operation.operation).toBe(target!.operation)
   })
 
   it('[LI9] answers unknown when the memory for configurations is full', () => {

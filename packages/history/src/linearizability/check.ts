@@ -1,6 +1,7 @@
 // The linearizability checker's front: which operations count, how a history falls apart into independent ones, and what
 // is said about each.
 import { present } from '@atoll/base'
+import { STEPS_MAX } from '../limits.ts'
 import type { Operation } from '../operation.ts'
 import { groupBy } from '../partition.ts'
 import type { Call } from './call.ts'
@@ -30,10 +31,12 @@ export interface PartitionResult {
   readonly verdict: Verdict
   /** Operations that counted: without failed ones and reads that were never answered. */
   readonly operations: readonly Told[]
-  /** An order of everything (`linearizable`), of all that returned before `stuck`, or the longest found (`unknown`). */
+  /** An order of everything (`linearizable`), of all that returned before `stuck` (`exact`), or the longest found. */
   readonly order: readonly Placed[]
   /** The first operation that cannot be linearized: no order holds it and everything that returned before it. */
   readonly stuck: Told | undefined
+  /** False when finding that one took too long: `stuck` is then where the longest order found could not go on. */
+  readonly exact: boolean
   readonly initialState: string
   readonly steps: number
   readonly configurations: number
@@ -75,7 +78,7 @@ function checkPartition<State, Input, Output>(
 ): PartitionResult {
   const operations = calls.map(({ operation }) => operation).sort((a, b) => a.t0 - b.t0)
   const found = searchOrder(model, calls, bounds)
-  const blamed = found.verdict === 'not linearizable' ? blame(model, operations, bounds) : undefined
+  const { blamed, steps } = found.verdict === 'not linearizable' ? blame(model, operations, bounds) : { blamed: undefined, steps: 0 }
   const { longest } = blamed?.before ?? found
   const callOf = new Map(calls.map(call => [call.operation.operation, call]))
   const told = ({ operation }: Operation): Told => {
@@ -90,12 +93,20 @@ function checkPartition<State, Input, Output>(
     order: longest.calls.map(({ operation }, place) => ({ ...told(operation), state: model.describe(longest.states[place] as State) })),
     stuck: stuck === undefined ? undefined : told(stuck),
     initialState: model.describe(model.initial),
-    steps: found.steps,
+    exact: blamed !== undefined,
+    steps: found.steps + steps,
     configurations: found.configurations,
   }
 }
 
-/** The operation at whose return the history stops being linearizable, and an order of all that returned before. */
+/** The operation at whose return the history stops being linearizable, for at most as many steps as the search itself may take. */
 function blame<State, Input, Output>(model: Model<State, Input, Output>, operations: readonly Operation[], bounds: Bounds) {
-  return firstImpossible(operations, beginning => searchOrder(model, readCalls(model, beginning), bounds))
+  const { stepsMax = STEPS_MAX } = bounds
+  let steps = 0
+  const blamed = firstImpossible(operations, beginning => {
+    const tried = searchOrder(model, readCalls(model, beginning), { ...bounds, stepsMax: stepsMax - steps })
+    steps += tried.steps
+    return tried
+  })
+  return { blamed, steps }
 }

@@ -9,6 +9,9 @@ import { present } from '@atoll/base'
 import type { EntryList } from './entry-list.ts'
 import { type LinearizedSet, scrambled } from './linearized-set.ts'
 
+/** The members, and any hash of them: two sets with one hash are still told apart. */
+type Members = Pick<LinearizedSet, 'words' | 'optionalStart' | 'hash'>
+
 /** Words before the bits: position of the next record of the same bucket, hash, state, earliest operation left. */
 const HEADER_WORDS = 4
 /** Records per bucket, on average, before there are twice as many buckets. */
@@ -16,7 +19,7 @@ const LOAD_MAX = 2
 
 export class Configurations {
   readonly #list: EntryList
-  readonly #set: LinearizedSet
+  readonly #set: Members
   readonly #wordsMax: number
   /** Position of the first record of each bucket; 0 is none. */
   #buckets = new Int32Array(1 << 12)
@@ -25,7 +28,7 @@ export class Configurations {
   #count = 0
   #probes = 0
 
-  constructor(list: EntryList, set: LinearizedSet, wordsMax: number) {
+  constructor(list: EntryList, set: Members, wordsMax: number) {
     this.#list = list
     this.#set = set
     this.#wordsMax = wordsMax

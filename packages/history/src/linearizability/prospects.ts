@@ -11,7 +11,7 @@ export class Prospects<State, Input, Output> {
   readonly #required: number
   /** The furthest position from which each operation can still happen. */
   readonly #latest: Float64Array
-  readonly #bounded: boolean
+  readonly #positionOf: ((state: State) => number) | undefined
   /** Values by number: needed by each operation, made by it, and how many operations left over do so. */
   readonly #values = new Map<string, number>()
   readonly #needs: Int32Array
@@ -23,7 +23,7 @@ export class Prospects<State, Input, Output> {
 
   constructor(model: Model<State, Input, Output>, calls: readonly Call<Input, Output>[], required: number) {
     this.#required = required
-    this.#bounded = model.position !== undefined
+    this.#positionOf = model.position?.bind(model)
     this.#latest = new Float64Array(calls.length).fill(Number.POSITIVE_INFINITY)
     this.#needs = new Int32Array(calls.length).fill(NONE)
     this.#makes = new Int32Array(calls.length).fill(NONE)
@@ -56,11 +56,14 @@ export class Prospects<State, Input, Output> {
     return value !== NONE && (this.#needers[value] ?? 0) > 0 && this.#makers[value] === 0
   }
 
-  /** True when an operation that may come next can only happen before `position`. */
-  misses(position: number, list: EntryList): boolean {
-    if (!this.#bounded) return false
-    for (let entry = list.first; !list.isReturn(entry); entry = list.after(entry))
-      if ((this.#latest[list.operationOf(entry)] ?? 0) < position) return true
+  /** True when an operation that may come after `taken` could only happen before `state`. */
+  misses(state: State, list: EntryList, taken: number): boolean {
+    const position = this.#positionOf?.(state)
+    if (position === undefined) return false
+    for (let entry = list.first; !list.isReturn(entry); entry = list.after(entry)) {
+      const operation = list.operationOf(entry)
+      if (operation !== taken && (this.#latest[operation] ?? 0) < position) return true
+    }
     return false
   }
 

@@ -47,8 +47,7 @@ export class Search<State, Input, Output> {
   readonly #tried: Configurations
   readonly #prospects: Prospects<State, Input, Output>
   readonly #states: State[] = []
-  /** Per state, how far it has come and its number as a value that operations need. */
-  readonly #positions: number[] = []
+  /** Per state, its number as a value that operations need. */
   readonly #values: number[] = []
   readonly #stateIds = new Map<string, number>()
   readonly #decisions: Decision[] = []
@@ -147,7 +146,7 @@ export class Search<State, Input, Output> {
     const { input, output } = present(this.#calls[operation], 'operation')
     const before = this.#states[this.#state] as State
     const after = this.#model.step(before, input, output)
-    if (after === undefined) return
+    if (after === undefined || (after !== before && this.#prospects.misses(after, this.#list, operation))) return
     const state = after === before ? this.#state : this.#idOf(after)
     const changes = state !== this.#state
     // A perhaps is of no use unless it leads somewhere.
@@ -157,7 +156,7 @@ export class Search<State, Input, Output> {
     const left = this.#values[this.#state] ?? 0
     const forced = (!changes && this.#readOnly[operation] === 1) || this.#prospects.harmless(operation, left)
     this.#apply(operation)
-    const hopeless = changes && (this.#prospects.abandons(left) || this.#prospects.misses(this.#positions[state] ?? 0, this.#list))
+    const hopeless = changes && this.#prospects.abandons(left)
     if (hopeless || (!forced && !this.#tried.add(state))) {
       this.#undo(operation)
       return
@@ -212,7 +211,6 @@ export class Search<State, Input, Output> {
     const known = this.#stateIds.get(identity)
     if (known !== undefined) return known
     this.#stateIds.set(identity, this.#states.length)
-    this.#positions.push(this.#model.position?.(state) ?? 0)
     this.#values.push(this.#prospects.valueOf(identity))
     return this.#states.push(state) - 1
   }

@@ -49,7 +49,7 @@ export function layOut(result: PartitionResult): Layout {
 
 /** What led to the failure matters more than what came after it. */
 function aroundStuck({ operations, stuck }: PartitionResult): { drawn: readonly Told[]; before: number; after: number } {
-  const center = stuck === undefined ? 0 : operations.indexOf(stuck)
+  const center = operations.findIndex(({ operation }) => operation === stuck?.operation)
   const wanted = center - Math.floor(DRAWN_OPERATIONS_MAX * 0.8)
   const from = Math.max(0, Math.min(wanted, operations.length - DRAWN_OPERATIONS_MAX))
   const drawn = operations.slice(from, from + DRAWN_OPERATIONS_MAX)

@@ -22,14 +22,14 @@ ${decisiveMoment(result)}
 `
 }
 
-function summary({ verdict, partition, operations, order, stuck, initialState }: PartitionResult): string {
+function summary({ verdict, partition, operations, order, stuck, exact, initialState }: PartitionResult): string {
   const tone = { 'not linearizable': 'bad', linearizable: 'good', unknown: 'unsure' }[verdict]
   const count = `<p><span class="verdict ${tone}">${verdict}</span> <span class="quiet">· partition <code>${escaped(partition)}</code> · ${operations.length} operations</span></p>`
   if (verdict === 'linearizable' || stuck === undefined) return count
   const state = `<code>${escaped(order.at(-1)?.state ?? initialState)}</code>`
   const it = `<code>${escaped(stuck.text)}</code> by process ${stuck.operation.process}`
-  if (verdict === 'unknown')
-    return `${count}<p>The search ended before all orders were tried. In the longest one, ${order.length} operations, the state is ${state}, and ${it} has to come next.</p>`
+  if (!exact)
+    return `${count}<p>${verdict === 'unknown' ? 'The search ended before all orders were tried. ' : ''}In the longest order found, ${order.length} operations, the state is ${state}, and ${it} would have to come next.</p>`
   const where = `What returned before it has one: ${order.length} operations, after which the state is ${state}.`
   const what = `No order of operations holds ${it}.`
   return `${count}<p>${what} ${where}</p>`

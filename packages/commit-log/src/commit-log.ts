@@ -63,6 +63,8 @@ export class CommitLog implements SyncTarget {
   readonly #tail: HotTail
   readonly #unsynced: Unsynced
   readonly #waiters = new SyncWaiters()
+  /** The syncs begun last. */
+  #syncing: Promise<unknown> = Promise.resolve()
   #logStart: Offset
   #logEnd: Offset
   #durableEnd: Offset
@@ -244,18 +246,7 @@ export class CommitLog implements SyncTarget {
 
   /** Drops everything and goes on at `offset`: for a follower that fell behind, or after a snapshot was installed. */
   async restartAt(offset: Offset): Promise<void> {
-    await this.#exclusively(async () => {
-      if (this.#logStart < this.#logEnd) await this.#cutAt(this.#logStart)
-      while (this.#segments.all.length > 0) await this.#segments.dropLast()
-      await this.#context.disk.syncDirectory(this.#directory)
-      this.#changeState(() => {
-        this.#epochs.truncateFrom(this.#logStart)
-        this.#logStart = offset
-      })
-      await this.#stateFile.commit()
-      this.#logEnd = offset
-      this.#durableEnd = offset
-    })
+    await this.#exclusively(() => this.#emptyAt(offset))
   }
 
   /** Makes `offset` the log start and drops the segments wholly below it. Only what is durable is dropped. */
@@ -307,25 +298,28 @@ export class CommitLog implements SyncTarget {
     await this.flush()
   }
 
-  /** Waits until all is durable, leaves the indexes on disk, and lets go of everything. Idempotent. */
+  /** Waits until all is durable and nothing is under way, leaves the indexes on disk, and lets go of everything. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return
     if (this.#failure === undefined) {
       await this.flush()
-      this.#segments.writeIndexes()
-      await Promise.all(this.#unsynced.begin())
+      this.#writeLastIndexes()
+      await allDone(this.#unsynced.begin())
       // So that whoever opens it next, in this process or another, takes nothing of it for a torn tail.
       await this.#context.durability.settle()
     }
     this.#closed = true
     this.#waiters.rejectAll(this.#closedError())
+    // What a failed log still has under way must not reach the disk under whoever opens it next.
+    await Promise.allSettled([this.#syncing, this.#stateFile.idle()])
     this.#tail.clear()
     this.#segments.release()
   }
 
   beginSync(): SyncWork {
     const { changes } = this.#unsynced
-    const done = Promise.all(this.#unsynced.begin()).then(() => this.#unsynced.ended(changes))
+    const done = allDone(this.#unsynced.begin()).then(() => this.#unsynced.ended(changes))
+    this.#syncing = done
     return { end: this.#logEnd, done }
   }
 
@@ -348,14 +342,14 @@ export class CommitLog implements SyncTarget {
   }
 
   /** What recovery left to be made durable. */
-  #resume({ rewritten, stateChanged, tornBytes, logEnd, durableEnd }: RecoveredLog): void {
-    for (const { path } of rewritten) {
+  #resume({ unsure, stateChanged }: RecoveredLog): void {
+    for (const { path } of unsure) {
       this.#context.files.get(path)
       this.#unsynced.written(path)
     }
-    if (tornBytes > 0) this.#unsynced.namesChanged()
+    this.#unsynced.namesChanged()
     if (stateChanged) this.#changeState(() => {})
-    if (stateChanged || tornBytes > 0 || logEnd > durableEnd) this.#changed()
+    this.#changed()
   }
 
   #checked(bytes: Uint8Array, start: number): BatchHeader {
@@ -421,6 +415,15 @@ export class CommitLog implements SyncTarget {
     }
   }
 
+  /** For readers of the files; this engine makes the last segment's anew, so a disk that has no room for them may be left without. */
+  #writeLastIndexes(): void {
+    try {
+      this.#segments.writeIndexes()
+    } catch (error) {
+      if (!isDiskError(error)) throw error
+    }
+  }
+
   /** What was done is covered by the next round of syncs. */
   #changed(): void {
     this.#unsynced.touch()
@@ -470,6 +473,8 @@ export class CommitLog implements SyncTarget {
     const segment = this.#segments.all[place]
     assert(segment !== undefined, 'what is cut lies in a segment')
     const { position, baseOffset: end } = await this.#reader.locate(segment, offset)
+    // The batch begins below the log start: nothing of the log is left.
+    if (end < this.#logStart) return this.#emptyAt(this.#logStart)
     this.#generation++
     this.#logEnd = end
     this.#durableEnd = Math.min(this.#durableEnd, end) as Offset
@@ -477,8 +482,26 @@ export class CommitLog implements SyncTarget {
     await this.#context.durability.lower(this.name, end)
     await this.#segments.cut(place, position, cut => this.#reader.rebuildIndex(cut))
     if (this.#epochs.starts.some(({ start }) => start >= end)) this.#changeState(() => void this.#epochs.truncateFrom(end))
-    await Promise.all(this.#unsynced.begin())
+    await allDone(this.#unsynced.begin())
     this.#durableEnd = end
+  }
+
+  /** Drops all segments, the newest first, and begins at `offset`. */
+  async #emptyAt(offset: Offset): Promise<void> {
+    this.#generation++
+    this.#tail.clear()
+    this.#logEnd = this.#logStart
+    this.#durableEnd = this.#logStart
+    await this.#context.durability.lower(this.name, this.#logStart)
+    while (this.#segments.all.length > 0) await this.#segments.dropLast()
+    await this.#context.disk.syncDirectory(this.#directory)
+    this.#changeState(() => {
+      this.#epochs.truncateFrom(0 as Offset)
+      this.#logStart = offset
+    })
+    await this.#stateFile.commit()
+    this.#logEnd = offset
+    this.#durableEnd = offset
   }
 
   #checkWritable(): void {
@@ -496,4 +519,9 @@ export class CommitLog implements SyncTarget {
   #closedError(): CommitLogError {
     return new CommitLogError('closed', `${this.name} is closed`)
   }
+}
+
+/** Waits for all of them, also when one fails: nothing is under way afterwards. */
+async function allDone(works: readonly Promise<unknown>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(works)) if (outcome.status === 'rejected') throw outcome.reason
 }

@@ -73,9 +73,8 @@ export class Durability {
   }
 
   /** Puts an end on record that is below the one there: before a log is cut, or it would look damaged. */
-  async lower(name: string, end: Offset): Promise<void> {
-    if ((this.#ends.get(name) ?? 0) <= end) return
-    await this.#ends.write([[name, end]])
+  lower(name: string, end: Offset): Promise<void> {
+    return this.#ends.lower(name, end)
   }
 
   /** The log is gone, and its name may be used again. */

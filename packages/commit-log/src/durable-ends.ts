@@ -69,15 +69,26 @@ export class DurableEnds {
 
   /** Resolves when all of `changes` are recorded, power loss or not. Rejects with a DiskError. Changes are written in the order of the calls. */
   write(changes: readonly EndChange[]): Promise<void> {
-    const work = this.#writes.then(() => this.#write(changes))
-    this.#writes = work.catch(() => {
-      // Its caller hears of it; the next one is not held up.
+    return this.#inOrder(() => this.#write(changes))
+  }
+
+  /** Records `end` unless what is on record, once all earlier changes are, is no higher. */
+  lower(name: string, end: Offset): Promise<void> {
+    return this.#inOrder(async () => {
+      if ((this.#ends.get(name) ?? 0) > end) await this.#write([[name, end]])
     })
-    return work
   }
 
   close(): void {
     for (const file of this.#files) file.close()
+  }
+
+  #inOrder(work: () => Promise<void>): Promise<void> {
+    const done = this.#writes.then(work)
+    this.#writes = done.catch(() => {
+      // Its caller hears of it; the next one is not held up.
+    })
+    return done
   }
 
   async #write(changes: readonly EndChange[]): Promise<void> {
@@ -116,6 +127,8 @@ export class DurableEnds {
       await file.sync()
     }
     await this.#disk.syncDirectory(this.#directory)
+    // What was read may be in the page cache only, left there by a predecessor that was killed.
+    await this.#write([])
   }
 }
 

@@ -2,8 +2,9 @@
 // below it everything has to be there, and what is not is damage, of which nothing is changed; above it anything may
 // have been torn by the crash, and is cut at the first batch that is not good (FAST 2018, protocol-aware recovery).
 //
-// What survived above the record is written again before it is synced: after a failed sync, and then a crash of the
-// process alone, such bytes may be in the page cache, count as clean there, and never have reached the device.
+// What a killed predecessor left in the page cache looks durable and may not be. So the names and the last segments are
+// synced before the log is used, and what survived above the record is written again before that: after a failed sync
+// such bytes count as clean in the cache, and would never reach the device.
 import type { Disk, DiskEntry } from '@atoll/base'
 import type { BatchHeader, Crc32c, Offset } from '@atoll/records'
 import { scanBatches } from './batch-scan.ts'
@@ -36,8 +37,8 @@ export interface RecoveredLog {
   readonly logEnd: Offset
   /** Below it nothing had to be looked at twice; what is above was written again and waits for a sync. */
   readonly durableEnd: Offset
-  /** Segments that were written again, oldest first. */
-  readonly rewritten: readonly Segment[]
+  /** Segments of which nobody knows whether all of it is on the device, oldest first. */
+  readonly unsure: readonly Segment[]
   /** The epochs of the state are not those of the log: it has to be written. */
   readonly stateChanged: boolean
   /** Bytes that were cut off. */
@@ -144,7 +145,7 @@ class Recovery {
     await this.#removeLeftovers()
     // What ends below the recorded end was synced. Without a record all of it may be new.
     const durableEnd = Math.min(this.#recordedEnd, this.#logEnd) as Offset
-    const rewritten = await this.#rewriteFrom(durableEnd, tornBytes > 0)
+    const unsure = await this.#rewriteFrom(durableEnd)
     const same = (known: EpochStart, index: number): boolean => {
       const found = this.#epochs.starts[index]
       return found?.epoch === known.epoch && found.start === known.start
@@ -157,7 +158,7 @@ class Recovery {
       epochs: this.#epochs,
       logEnd: this.#logEnd,
       durableEnd,
-      rewritten,
+      unsure,
       stateChanged,
       tornBytes,
     }
@@ -190,15 +191,23 @@ class Recovery {
   #followed(header: BatchHeader): string | undefined {
     if (header.baseOffset !== this.#logEnd) return `offset ${header.baseOffset} where ${this.#logEnd} should be`
     if (header.lastOffset >= (this.#context.trustedEnd ?? Number.POSITIVE_INFINITY)) return 'its sync failed'
+    const wrong = header.lastOffset < this.#state.logStart ? undefined : this.#wrongEpoch(header)
+    if (wrong === undefined) this.#logEnd = (header.lastOffset + 1) as Offset
+    return wrong
+  }
+
+  /** Takes in an epoch that begins with this batch. Below the log start nothing is known of epochs. */
+  #wrongEpoch({ baseOffset, leaderEpoch }: BatchHeader): string | undefined {
+    const from = Math.max(baseOffset, this.#state.logStart) as Offset
     const { last } = this.#epochs
-    const epoch = this.#epochs.epochAt(header.baseOffset)
-    if (header.leaderEpoch > (last?.epoch ?? -1) && header.baseOffset >= (last?.start ?? 0)) {
+    const epoch = this.#epochs.epochAt(from)
+    if (leaderEpoch > (last?.epoch ?? -1) && from >= (last?.start ?? 0)) {
       // The state is durable no later than the records it describes, so it knows every epoch below the recorded end.
-      if (header.baseOffset < (this.#context.recordedEnd ?? 0)) return `epoch ${header.leaderEpoch} is not known`
-      this.#epochs.assign(header.leaderEpoch, header.baseOffset)
-    } else if (epoch !== undefined && epoch !== header.leaderEpoch) return `epoch ${header.leaderEpoch} where ${epoch} should be`
-    this.#logEnd = (header.lastOffset + 1) as Offset
-    return undefined
+      if (from < (this.#context.recordedEnd ?? 0)) return `epoch ${leaderEpoch} is not known`
+      this.#epochs.assign(leaderEpoch, from)
+      return undefined
+    }
+    return epoch === undefined || epoch === leaderEpoch ? undefined : `epoch ${leaderEpoch} where ${epoch} should be`
   }
 
   #checkEnd(): void {
@@ -252,9 +261,9 @@ class Recovery {
     this.#epochs.truncateFrom((this.#logEnd + 1) as Offset)
   }
 
-  async #rewriteFrom(durableEnd: Offset, wasCut: boolean): Promise<readonly Segment[]> {
+  async #rewriteFrom(durableEnd: Offset): Promise<readonly Segment[]> {
     const touched = this.#segments.slice(Math.max(0, segmentAt(this.#segments, durableEnd)))
-    if (durableEnd >= this.#logEnd) return wasCut ? touched : []
+    if (durableEnd >= this.#logEnd) return touched
     const { files } = this.#context
     for (const segment of touched) {
       // The whole batch around the end, or more: what lies before it is the same bytes again.

@@ -64,6 +64,11 @@ export class LogStateFile {
     return work
   }
 
+  /** Resolves when no commit is under way. */
+  idle(): Promise<void> {
+    return this.#commits
+  }
+
   async #commitStaged(): Promise<void> {
     const path = this.#staged
     if (path === undefined) return

@@ -154,7 +154,7 @@ export class LogStore {
       epochs: new LeaderEpochs(),
       logEnd: state.logStart,
       durableEnd: state.logStart,
-      rewritten: [],
+      unsure: [],
       stateChanged: false,
       tornBytes: 0,
     }
@@ -169,7 +169,8 @@ export class LogStore {
       const open = this.#logs.get(name)
       this.#logs.delete(name)
       await open?.close()
-      if (open?.failure !== undefined) this.#failedAt.set(name, open.durableEnd)
+      // A log that failed while it was being cut may be durable beyond where it was to end.
+      if (open?.failure !== undefined) this.#failedAt.set(name, Math.max(open.durableEnd, this.#ends.get(name) ?? 0) as Offset)
       return await work()
     } catch (error) {
       throw fromDisk(error, name)

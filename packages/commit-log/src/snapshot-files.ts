@@ -42,6 +42,8 @@ export class SnapshotFiles {
       disk.makeDirectory(directory)
       const names = (await disk.list(directory)).map(({ name }) => name)
       for (const name of names) if (name.endsWith(PART_SUFFIX)) await disk.remove(`${directory}/${name}`)
+      // A name that a killed predecessor gave may not be durable yet, and the log before it may be dropped on its account.
+      await disk.syncDirectory(directory)
       const known = names.flatMap(name => idOf(name) ?? [])
       return new SnapshotFiles(disk, directory, crc32c, known)
     } catch (error) {

@@ -257,7 +257,7 @@ function syncLater(context: Context, path: string, begin: () => EndSync): Promis
     }
     const power = disk.powerCycles
     disk.performed('sync_begun', path)
-    disk.whenDeviceAnswers(scheduler, fails => {
+    disk.whenDeviceAnswers(scheduler, path, fails => {
       if (disk.powerCycles !== power) return
       end(fails, failed => {
         disk.performed('sync_ended', path)

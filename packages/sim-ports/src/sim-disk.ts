@@ -79,7 +79,7 @@ export class SimDisk implements DiskFaults {
   #root = new VirtualDirectory()
   #present: DiskFault = {}
   #capacityBytes: number
-  #syncsToFail = 0
+  #syncsToFail = { count: 0, prefix: '' }
 
   constructor(random: SeededRandom, settings: Partial<SimDiskSettings> = {}) {
     this.random = random
@@ -98,9 +98,9 @@ export class SimDisk implements DiskFaults {
     this.#stuck.clear()
   }
 
-  /** The next `count` syncs, of files or directories, fail with `io`; those after them succeed again. */
-  failNextSyncs(count: number): void {
-    this.#syncsToFail = count
+  /** The next `count` syncs of paths that begin with `prefix` fail with `io`; those after them succeed again. */
+  failNextSyncs(count: number, prefix = ''): void {
+    this.#syncsToFail = { count, prefix }
   }
 
   /** Bytes it holds from now on. */
@@ -175,7 +175,7 @@ export class SimDisk implements DiskFaults {
   }
 
   /** Called by the port when a sync is to end: after its time, and after what holds it up. */
-  whenDeviceAnswers(scheduler: DiskScheduler, answer: (fails: boolean) => void): void {
+  whenDeviceAnswers(scheduler: DiskScheduler, path: string, answer: (fails: boolean) => void): void {
     const { syncMsMin, syncMsMax } = this.settings
     const delayMs = this.#present.syncDelayMs ?? 0
     if (delayMs > 0) this.fired.syncsDelayed++
@@ -185,8 +185,10 @@ export class SimDisk implements DiskFaults {
         this.#stuck.add(() => scheduler.schedule(0, 'disk', undefined, ask))
         return
       }
-      const fails = this.#present.syncFails === true || this.#syncsToFail > 0
-      if (this.#syncsToFail > 0) this.#syncsToFail--
+      const { count, prefix } = this.#syncsToFail
+      const chosen = count > 0 && path.startsWith(prefix)
+      if (chosen) this.#syncsToFail = { count: count - 1, prefix }
+      const fails = chosen || this.#present.syncFails === true
       if (fails) this.fired.syncsFailed++
       answer(fails)
     }

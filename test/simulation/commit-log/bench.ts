@@ -122,7 +122,6 @@ export class LogModel {
   #certain = new Map<number, string>()
   /** The log starts at one of these. */
   #starts = new Set<number>([0])
-  #startMin = 0
 
   appended(first: number, values: readonly string[], inEpoch: number): void {
     for (const [index, value] of values.entries()) {
@@ -133,8 +132,10 @@ export class LogModel {
 
   /** Everything below `end` was reported durable. */
   durable(end: number): void {
+    // What is being dropped may be gone at any time.
+    const kept = Math.max(...this.#starts)
     for (const [place, values] of this.#possible) {
-      if (place < end && place >= this.#startMin && values.size > 0) this.#certain.set(place, [...values].at(-1) as string)
+      if (place < end && place >= kept && values.size > 0) this.#certain.set(place, [...values].at(-1) as string)
     }
   }
 
@@ -153,7 +154,6 @@ export class LogModel {
 
   deleted(start: number): void {
     this.#starts = new Set([start])
-    this.#startMin = start
   }
 
   /** Throws unless the log holds all that is certain and nothing that is impossible. */
@@ -169,7 +169,6 @@ export class LogModel {
     // What recovery kept was made durable, and is now the truth.
     this.#possible = new Map([...found].map(([place, value]) => [place, new Set([value])]))
     this.#starts = new Set([log.logStart])
-    this.#startMin = log.logStart
     this.durable(log.durableEnd)
   }
 }

@@ -150,7 +150,10 @@ describe('reading', () => {
       )
       await again.truncate(at(12))
       await again.deleteBefore(at(6))
-      expect(await Promise.all(reads)).toEqual([[0], [5], [10], ['out_of_range']])
+      const [last, ...others] = (await Promise.all(reads)).reverse()
+      expect(others.reverse()).toEqual([[0], [5], [10]])
+      // It was read before the cut, or not at all.
+      expect([[15], ['out_of_range']]).toContainEqual(last)
       expect(await codeOf(() => again.read(at(5), { bytesMax: 1 }))).toBe('out_of_range')
       expect(await values(again)).toBe('v6 v7 v8 v9 v10 v11')
     }))

@@ -72,7 +72,7 @@ for (const processes of [8, 16]) {
     history => checkLinearizable(register, history, whole),
   )
   row(
-    name('register, writes only'),
+    name('register, nine writes per read'),
     random => randomExecution(random, registerSystem({ write: 9, read: 1 }), options),
     history => checkLinearizable(register, history, whole),
   )

@@ -309,6 +309,7 @@ export class CommitLog implements SyncTarget {
       await this.#context.durability.settle()
     }
     this.#closed = true
+    this.#context.durability.leave(this)
     this.#waiters.rejectAll(this.#closedError())
     // What a failed log still has under way must not reach the disk under whoever opens it next.
     await Promise.allSettled([this.#syncing, this.#stateFile.idle()])
@@ -323,12 +324,13 @@ export class CommitLog implements SyncTarget {
     return { end: this.#logEnd, done }
   }
 
-  endSync(end: Offset): void {
-    if (this.#failure !== undefined || this.#closed) return
+  endSync(end: Offset): boolean {
+    if (this.#failure !== undefined || this.#closed) return false
     const raised = end > this.#durableEnd
     if (raised) this.#durableEnd = end
     this.#waiters.reached(this.#durableEnd, this.#unsynced.syncedChanges)
     if (raised) this.#options.onDurable?.(end)
+    return true
   }
 
   failSync(error: unknown): void {

@@ -24,8 +24,8 @@ export interface SyncTarget {
   readonly durableEnd: Offset
   /** Begins syncing everything written so far. What it throws fails the log. */
   beginSync(): SyncWork
-  /** Everything below `end` is durable. */
-  endSync(end: Offset): void
+  /** Everything below `end` is durable. Answers false when the log does not count any more: it failed or was closed. */
+  endSync(end: Offset): boolean
   failSync(error: unknown): void
 }
 
@@ -77,10 +77,15 @@ export class Durability {
     return this.#ends.lower(name, end)
   }
 
+  /** `target` is closed. Its durable end is not put on record any more: another may have opened the log and cut it. */
+  leave(target: SyncTarget): void {
+    this.#changed.delete(target)
+    this.#unrecorded.delete(target)
+  }
+
   /** The log is gone, and its name may be used again. */
-  async forget(target: Pick<SyncTarget, 'name'>): Promise<void> {
-    for (const set of [this.#changed, this.#unrecorded]) for (const each of set) if (each.name === target.name) set.delete(each)
-    await this.#ends.write([[target.name, undefined]])
+  async forget(name: string): Promise<void> {
+    await this.#ends.write([[name, undefined]])
   }
 
   /** Records what is not on record yet. Rejects with a DiskError. */
@@ -112,10 +117,7 @@ export class Durability {
       const outcome = outcomes[index] as PromiseSettledResult<unknown>
       if (outcome.status === 'rejected') target.failSync(diskErrorOnly(outcome.reason))
       else if (this.#failure !== undefined) target.failSync(this.#failure)
-      else {
-        target.endSync(work.end)
-        if (target.durableEnd > (this.#ends.get(target.name) ?? 0)) this.#unrecorded.add(target)
-      }
+      else if (target.endSync(work.end) && target.durableEnd > (this.#ends.get(target.name) ?? 0)) this.#unrecorded.add(target)
     }
     this.#roundSinceMs = undefined
     if (this.#failure !== undefined) this.#failAll()

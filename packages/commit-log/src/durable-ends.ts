@@ -34,6 +34,7 @@ export class DurableEnds {
   /** The file written to, and where. */
   #current: 0 | 1
   #position: number
+  #failure: unknown
   #writes: Promise<void> = Promise.resolve()
 
   private constructor(disk: Disk, directory: string, crc32c: Crc32c, files: [DiskFile, DiskFile], found: Found) {
@@ -63,6 +64,11 @@ export class DurableEnds {
     return this.#ends.get(name)
   }
 
+  /** What befell a write: what is on record is not known any more. Only a new process finds out. */
+  get failure(): unknown {
+    return this.#failure
+  }
+
   get names(): readonly string[] {
     return [...this.#ends.keys()]
   }
@@ -83,8 +89,17 @@ export class DurableEnds {
     for (const file of this.#files) file.close()
   }
 
+  /** A write that failed may be read all the same, so what is on record is not known any more: nothing is written after it. */
   #inOrder(work: () => Promise<void>): Promise<void> {
-    const done = this.#writes.then(work)
+    const done = this.#writes.then(async () => {
+      if (this.#failure !== undefined) throw this.#failure
+      try {
+        await work()
+      } catch (error) {
+        this.#failure = error
+        throw error
+      }
+    })
     this.#writes = done.catch(() => {
       // Its caller hears of it; the next one is not held up.
     })

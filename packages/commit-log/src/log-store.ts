@@ -90,10 +90,12 @@ export class LogStore {
 
   /**
    * Opens a log, or makes an empty one. Everything it then holds is durable. Rejects with `corrupt` or `newer_format`,
-   * having changed nothing, with `io` or `disk_full`.
+   * having changed nothing, with `io` or `disk_full`, and with `failed` once the record of durable ends has.
    */
   async openLog(name: string, options: OpenLogOptions = {}): Promise<CommitLog> {
     return this.#alone(name, async () => {
+      if (this.#ends.failure !== undefined)
+        throw new CommitLogError('failed', 'the record of durable ends has failed', { cause: this.#ends.failure })
       const directory = this.#place(name)
       const segmentBytes = Math.min(options.segmentBytes ?? SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX)
       const recovered = await recoverLog({
@@ -127,7 +129,7 @@ export class LogStore {
   /** Removes a log with all that is in it. */
   async removeLog(name: string): Promise<void> {
     await this.#alone(name, async () => {
-      await this.durability.forget({ name })
+      await this.durability.forget(name)
       await this.#disk.removeDirectory(this.#place(name))
       await this.#disk.syncDirectory(this.#directory)
     })

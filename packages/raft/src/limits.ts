@@ -7,8 +7,8 @@ const MiB = 1_024 * KiB
 /** Each one more makes every commit wait for another disk; nobody gains from more than seven. */
 export const VOTERS_MAX = 7
 export const LEARNERS_MAX = 8
-/** One batch: it travels, is written and is truncated as a whole. */
-export const BATCH_BYTES_MAX = MiB
+/** One batch: it travels, is written and is truncated as a whole. A value of a mebibyte fits one, with what surrounds it. */
+export const BATCH_BYTES_MAX = MiB + MiB / 2
 /** What an entry takes beside its command: term, index, kind and lengths, rounded up. */
 export const ENTRY_OVERHEAD_BYTES = 24
 /** Write requests not yet reported durable. A server whose disk is further behind than this hears nothing that needs writing. */

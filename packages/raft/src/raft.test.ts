@@ -122,7 +122,7 @@ describe('bounds', () => {
   })
 
   it('[RA24] refuses what would be too much uncommitted, or too large for a batch', () => {
-    const server = new ScriptedServer({ settings: { uncommittedBytesMax: 1 << 20 } }).lead()
+    const server = new ScriptedServer({ settings: { uncommittedBytesMax: 1_600_000 } }).lead()
     const propose = (proposalId: number, length: number) => server.do({ kind: 'propose', proposalId, commands: bytes(length) }).answers[0]
     expect(propose(1, 2 << 20)).toMatchObject({ kind: 'refused', reason: 'too_large' })
     expect(propose(2, 900_000)).toMatchObject({ kind: 'accepted', firstIndex: 2 })

@@ -34,7 +34,7 @@ export class DurableEnds {
   /** The file written to, and where. */
   #current: 0 | 1
   #position: number
-  #failure: unknown
+  #failure: Error | undefined
   #writes: Promise<void> = Promise.resolve()
 
   private constructor(disk: Disk, directory: string, crc32c: Crc32c, files: [DiskFile, DiskFile], found: Found) {
@@ -65,7 +65,7 @@ export class DurableEnds {
   }
 
   /** What befell a write: what is on record is not known any more. Only a new process finds out. */
-  get failure(): unknown {
+  get failure(): Error | undefined {
     return this.#failure
   }
 
@@ -96,7 +96,7 @@ export class DurableEnds {
       try {
         await work()
       } catch (error) {
-        this.#failure = error
+        this.#failure = error as Error
         throw error
       }
     })

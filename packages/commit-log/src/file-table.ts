@@ -67,7 +67,7 @@ export class FileTable {
 
   #evict(kept?: string): void {
     if (this.#open.size <= this.#filesMax) return
-    for (const path of [...this.#open.keys()]) {
+    for (const path of this.#open.keys()) {
       if (this.#pins.has(path) || path === kept) continue
       this.drop(path)
       if (this.#open.size <= this.#filesMax) return

@@ -4,6 +4,7 @@ import type { Crc32c, Offset } from '@atoll/records'
 import { CommitLog, type LogContext, type LogOptions } from './commit-log.ts'
 import { CommitLogError, type Damage, fromDisk } from './commit-log-error.ts'
 import { putDamageAside } from './damage-repair.ts'
+import { makeDurableDirectory } from './directory-sync.ts'
 import { Durability } from './durability.ts'
 import { DurableEnds } from './durable-ends.ts'
 import { FileTable } from './file-table.ts'
@@ -40,10 +41,7 @@ export async function openLogStore(options: LogStoreOptions): Promise<LogStore> 
   const { disk, directory, compute } = options
   const crc32c: Crc32c = (bytes, before) => compute.crc32c(bytes, before)
   try {
-    if (directory !== '') {
-      disk.makeDirectory(directory)
-      await syncWithParents(disk, directory)
-    }
+    await makeDurableDirectory(disk, directory)
     return new LogStore(options, crc32c, await DurableEnds.open(disk, directory, crc32c))
   } catch (error) {
     throw fromDisk(error, directory)
@@ -184,10 +182,4 @@ export class LogStore {
   #place(name: string): string {
     return this.#directory === '' ? name : `${this.#directory}/${name}`
   }
-}
-
-/** A directory's own name is durable once the one above it is synced, and so on up. */
-async function syncWithParents(disk: Disk, directory: string): Promise<void> {
-  const parts = directory.split('/')
-  for (let depth = parts.length; depth >= 0; depth--) await disk.syncDirectory(parts.slice(0, depth).join('/'))
 }

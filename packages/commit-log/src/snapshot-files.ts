@@ -8,6 +8,7 @@ import type { Disk, DiskFile } from '@atoll/base'
 import { assert } from '@atoll/base'
 import type { Crc32c, LeaderEpoch, Offset } from '@atoll/records'
 import { CommitLogError, fromDisk } from './commit-log-error.ts'
+import { makeDurableDirectory } from './directory-sync.ts'
 import { decodeOwn, encodeOwn, OWN_HEADER_BYTES } from './own-format.ts'
 
 export interface SnapshotId {
@@ -39,11 +40,10 @@ export class SnapshotFiles {
   /** Finds what is there, whether it can be read or not; removes what was never finished. Rejects with `io`. */
   static async open(disk: Disk, directory: string, crc32c: Crc32c): Promise<SnapshotFiles> {
     try {
-      disk.makeDirectory(directory)
+      // A name that a killed predecessor gave may not be durable yet, and the log before it may be dropped on its account.
+      await makeDurableDirectory(disk, directory)
       const names = (await disk.list(directory)).map(({ name }) => name)
       for (const name of names) if (name.endsWith(PART_SUFFIX)) await disk.remove(`${directory}/${name}`)
-      // A name that a killed predecessor gave may not be durable yet, and the log before it may be dropped on its account.
-      await disk.syncDirectory(directory)
       const known = names.flatMap(name => idOf(name) ?? [])
       return new SnapshotFiles(disk, directory, crc32c, known)
     } catch (error) {

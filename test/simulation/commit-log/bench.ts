@@ -144,6 +144,8 @@ export class LogModel {
   }
 
   truncated(end: number): void {
+    // Some of it may have been reported durable just before it was cut.
+    this.truncating(end)
     for (const place of this.#possible.keys()) if (place >= end) this.#possible.delete(place)
   }
 

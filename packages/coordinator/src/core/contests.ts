@@ -71,6 +71,11 @@ export class Contests {
     return place < 0 ? undefined : { held: false, token: NOT_HELD, ahead: place + 1 }
   }
 
+  /** In how many contests `lease` stands. */
+  countOf(lease: LeaseId): number {
+    return this.#namesByLease.get(lease)?.size ?? 0
+  }
+
   /**
    * `lease`, which exists, asks for `name`. It stands in a queue once: asking again answers where. Without `wait` it is
    * not queued behind others.
@@ -129,9 +134,7 @@ export class Contests {
 
   #checkRoom(name: string, contest: Contest | undefined, lease: LeaseId): void {
     const full =
-      (contest?.waiting.length ?? 0) >= WAITERS_MAX ||
-      (this.#namesByLease.get(lease)?.size ?? 0) >= CONTESTS_PER_LEASE_MAX ||
-      this.#contestants >= CONTESTANTS_MAX
+      (contest?.waiting.length ?? 0) >= WAITERS_MAX || this.countOf(lease) >= CONTESTS_PER_LEASE_MAX || this.#contestants >= CONTESTANTS_MAX
     if (full) throw new ProtocolError('too_many_waiters', `${name}, for lease ${lease}`)
   }
 

@@ -47,14 +47,14 @@ export class LeaseClock {
   }
 
   /** Leases to propose the end of, in one command: those over longest first, as many as one step may end. */
-  expired(nowMs: MonotonicMs, keysOn: (lease: LeaseId) => number): LeaseId[] {
+  expired(nowMs: MonotonicMs, weightOf: (lease: LeaseId) => number): LeaseId[] {
     const over = [...this.#leases].filter(([, { ending, endsAtMs }]) => !ending && endsAtMs <= nowMs)
     over.sort(([a, first], [b, second]) => first.endsAtMs - second.endsAtMs || a - b)
     const chosen: LeaseId[] = []
-    let keys = 0
+    let weight = 0
     for (const [lease, running] of over) {
-      keys += keysOn(lease)
-      if (chosen.length === LEASES_PER_EXPIRY_MAX || (chosen.length > 0 && keys > DELETE_KEYS_MAX)) break
+      weight += weightOf(lease)
+      if (chosen.length === LEASES_PER_EXPIRY_MAX || (chosen.length > 0 && weight > DELETE_KEYS_MAX)) break
       running.ending = true
       chosen.push(lease)
     }

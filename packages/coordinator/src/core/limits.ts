@@ -24,7 +24,7 @@ export const SWEEP_EVENTS_MAX = 512
 /** Leases, sessions included. */
 export const LEASES_MAX = 65_536
 /** Keys on one lease before the next put on it is refused; the end of a lease is one step. */
-export const LEASE_KEYS_MAX = 8_192
+export const LEASE_KEYS_MAX = 4_096
 /** Leases that one command lets expire. */
 export const LEASES_PER_EXPIRY_MAX = 64
 /** Sessions. */
@@ -38,7 +38,7 @@ export const ALL_ANSWER_BYTES_MAX = 64 * MiB
 /** Leases that wait for one lock or office. */
 export const WAITERS_MAX = 1_024
 /** Locks, or offices, that one lease holds or waits for. */
-export const CONTESTS_PER_LEASE_MAX = 256
+export const CONTESTS_PER_LEASE_MAX = 64
 /** Leases that hold or wait for any lock, or any office. */
 export const CONTESTANTS_MAX = 65_536
 

@@ -86,6 +86,7 @@ describe('a session', () => {
     const swap = () => one.apply(inSession(put('a', big, 0, true), session, ++sequence)).answer
     while (swap().ok) expect(sequence).toBeLessThan(10)
     expect(sequence).toBe(4)
+    expect(one.do(inSession(put('a', big, 0, true), session, sequence, sequence)).previous?.key).toBe('a')
   })
 
   it('[SE5] ends with its lease: its requests are refused, and its answers forgotten', () => {

@@ -55,8 +55,12 @@ describe('a snapshot', () => {
               Array.from({ length: 100 }, (_, n) => putOp(`k${(first + n) % 1_300}`, String(first))),
             ),
           )
+        // More versions of one key than a slice has records.
+        for (let n = 0; n < 700; n++) one.do(put('k500', String(n)))
         for (const command of before) one.apply(command)
         const expected = one.bytes()
+        const all = ({ state: { store } }: ScriptedState) => [...store.versionsBetween(store.compactRevision, store.revision, '')]
+        expect(all(new ScriptedState(restore(expected)))).toEqual(all(one))
         const snapshot = new Snapshot(one.state)
         const parts: Uint8Array[] = []
         let turn = 0

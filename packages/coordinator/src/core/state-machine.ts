@@ -93,6 +93,11 @@ export class CoordinatorState {
     return this.#digest
   }
 
+  /** How much ends with `lease`: what the leader’s clock adds up for one expiry. */
+  weightOf(lease: LeaseId): number {
+    return this.leases.keysOf(lease).size + this.locks.countOf(lease) + this.elections.countOf(lease)
+  }
+
   /** An entry of the log that is no command. */
   skip(index: number): void {
     assert(index === this.#appliedIndex + 1, 'entries are applied in order, each once')

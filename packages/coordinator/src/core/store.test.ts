@@ -4,7 +4,7 @@ import type { KeyEntry, Operation } from '@atoll/protocol'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Command } from './commands.ts'
-import { HISTORY_REVISIONS_MAX, SWEEP_EVENTS_MAX } from './limits.ts'
+import { HISTORY_REVISIONS_MAX, SCAN_VISITS_MAX, SWEEP_EVENTS_MAX } from './limits.ts'
 import { storeCommand } from './random-commands.ts'
 import { readPage } from './reading.ts'
 import { bytesOf, compact, keepHistory, put, putOp, remove, rev, ScriptedState, textOf, transaction } from './scripted-state.ts'
@@ -109,6 +109,27 @@ describe('the store', () => {
   })
 })
 
+describe('a page', () => {
+  it('[KV8] looks at a bounded number of keys, deleted ones included', () => {
+    const one = new ScriptedState()
+    const keys = SCAN_VISITS_MAX + 100
+    for (let first = 0; first < keys; first += 100)
+      one.do(
+        transaction(
+          [],
+          Array.from({ length: 100 }, (_, n) => putOp(`k${String(first + n).padStart(6, '0')}`, '')),
+        ),
+      )
+    one.do(remove({ kind: 'between', key: 'k', end: 'k004000' }))
+    const first = readPage(one.state.store, { ...everything, countOnly: true })
+    expect(first).toMatchObject({ count: SCAN_VISITS_MAX - 4_000, next: `k${String(SCAN_VISITS_MAX).padStart(6, '0')}` })
+    expect(readPage(one.state.store, { ...everything, countOnly: true, from: first.next ?? '', revision: first.at })).toMatchObject({
+      count: 100,
+      next: undefined,
+    })
+  })
+})
+
 describe('compaction', () => {
   it('[CP1] changes nothing that is current, and nothing at the revision it names', () => {
     fc.assert(
@@ -165,6 +186,7 @@ describe('compaction', () => {
     for (let n = 0; n < 6; n++) for (const each of [one, swept]) each.do(put('more', String(n)))
     expect(one.state.store.unswept).toBe(false)
     expect(swept.bytes()).toEqual(one.bytes())
+    expect(swept.state.store.historyBytes).toBe(one.state.store.historyBytes)
   })
 
   it('[CP5] B23: the revision never goes back and never changes its meaning, over compaction and restoring', () => {

@@ -203,11 +203,11 @@ describe('a watch', () => {
 
   it('[WA3] sends the largest revision there is in bounded parts', () => {
     const node = new Watched()
-    for (let first = 0; first < DELETE_KEYS_MAX; first += 100)
+    for (let first = 0; first < DELETE_KEYS_MAX; first += 128)
       node.apply(
         transaction(
           [],
-          Array.from({ length: 100 }, (_, n) => putOp(`k${first + n}`, '')),
+          Array.from({ length: 128 }, (_, n) => putOp(`k${first + n}`, '')),
         ),
       )
     const watcher = node.open(allWith('k')).drain()
@@ -249,6 +249,26 @@ describe('a watch', () => {
     node.apply(put('other', ''))
     watcher.progress()
     expect(watcher.items.at(-1)).toEqual({ throughRevision: 12, complete: true, events: [] })
+    expect(node.violations(watcher)).toEqual([])
+  })
+
+  it('[WA6] speaks with every item for the events in it, and for nothing behind them', () => {
+    const node = new Watched()
+    const watcher = node.open(oneKey('a')).drain()
+    for (let n = 0; n < 6; n++) {
+      node.apply(put('a', 'x'.repeat(100_000)))
+      for (let other = 0; other < 3; other++) node.apply(put('other', ''))
+    }
+    watcher.drain()
+    const sent = watcher.items.filter(({ events }) => events.length > 0)
+    expect(sent.map(({ events, throughRevision }) => [events.at(-1)?.entry.modRevision, throughRevision])).toEqual([
+      [1, 4],
+      [5, 8],
+      [9, 12],
+      [13, 16],
+      [17, 20],
+      [21, 24],
+    ])
     expect(node.violations(watcher)).toEqual([])
   })
 
@@ -349,9 +369,11 @@ describe('a watch that cannot go on', () => {
     slow.drain()
     expect(slow.error).toMatchObject({ code: 'slow_watcher', message: expect.stringContaining('resume from revision 1') })
     expect(other.error).toBeUndefined()
+    other.drain()
+    expect(node.apply(put('a', 'after'))).toEqual([other.id])
     slow.resume()
     expect(node.violations(slow, other)).toEqual([])
-    expect(slow.revisions).toHaveLength(WATCH_BACKLOG_MAX + 1)
+    expect(slow.revisions).toHaveLength(WATCH_BACKLOG_MAX + 2)
   })
 
   it('[WA12] is told so when what it wants next is compacted, at its beginning and later', () => {
@@ -392,5 +414,16 @@ describe('a watch that cannot go on', () => {
     node.apply(put('a', '7'))
     expect(node.violations(watcher)).toEqual([])
     expect(watcher.revisions).toEqual([2, 3, 4, 5, 6, 7])
+  })
+
+  it('[WA14] goes on there from what it was told last, though nothing concerned it for longer than the past is kept', () => {
+    const node = grown(5)
+    const idle = node.open(oneKey('b')).drain()
+    for (let n = 0; n < 5; n++) node.apply(put('a', String(n)))
+    node.one.apply(compact(10))
+    node.restoreInPlace()
+    node.apply(put('b', '1'))
+    expect(node.violations(idle)).toEqual([])
+    expect([idle.error, idle.revisions]).toEqual([undefined, [11]])
   })
 })

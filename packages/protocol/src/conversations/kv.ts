@@ -27,8 +27,8 @@ export const TRANSACTION_COMPARES_MAX = 128
 export const RANGE_ENTRIES_MAX = 10_000
 /** Entries in the answer of one operation of a transaction. */
 export const OPERATION_ENTRIES_MAX = 1_000
-/** Keys that one request deletes. */
-export const DELETE_KEYS_MAX = 10_000
+/** Keys that one request deletes: about five milliseconds. */
+export const DELETE_KEYS_MAX = 4_096
 /** Keys and values in the answer of a command, in bytes: it is remembered for retries. One value always fits. */
 export const COMMAND_ANSWER_BYTES_MAX = 2 * MiB
 /** Events in one item of a watch. */

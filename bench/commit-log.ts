@@ -39,7 +39,7 @@ function batchOf({ recordBytes, records }: Case): Uint8Array {
   const value = new Uint8Array(recordBytes).fill(7)
   return encodeBatch(
     Array.from({ length: records }, () => ({ timestampMs: 1_700_000_000_000, value })),
-    { crc32c: compute.crc32c },
+    { crc32c: bytes => compute.crc32c(bytes) },
   )
 }
 

@@ -4,17 +4,19 @@
 import type { Disk } from '@atoll/base'
 import { assert } from '@atoll/base'
 import type { BatchHeader, Crc32c, LeaderEpoch, Offset } from '@atoll/records'
-import { checkBatch, placeBatch, RecordsError, readBatchHeader } from '@atoll/records'
+import { readBatchHeader } from '@atoll/records'
+import { admitOne, admitPlaced, epochsBegun } from './batch-admission.ts'
 import { CommitLogError, fromDisk, isDiskError } from './commit-log-error.ts'
 import type { Durability, SyncTarget, SyncWork } from './durability.ts'
 import type { FileTable } from './file-table.ts'
 import { HotTail, type TailBudget } from './hot-tail.ts'
-import type { EpochEnd, EpochStart, LeaderEpochs } from './leader-epochs.ts'
-import { BATCH_BYTES_MAX, EPOCHS_MAX } from './limits.ts'
+import type { EpochEnd, LeaderEpochs } from './leader-epochs.ts'
 import type { LoadedIndexes } from './loaded-indexes.ts'
+import { LogFacts } from './log-facts.ts'
 import { LogReader, type Wanted } from './log-reader.ts'
 import type { RecoveredLog } from './log-recovery.ts'
 import { LogStateFile } from './log-state.ts'
+import { type RetentionLimits, retainedFrom } from './retention.ts'
 import { SegmentFiles } from './segment-files.ts'
 import { SyncWaiters } from './sync-waiters.ts'
 import { Unsynced } from './unsynced.ts'
@@ -57,7 +59,7 @@ export class CommitLog implements SyncTarget {
   readonly #options: LogOptions
   readonly #directory: string
   readonly #segments: SegmentFiles
-  readonly #epochs: LeaderEpochs
+  readonly #facts: LogFacts
   readonly #stateFile: LogStateFile
   readonly #reader: LogReader
   readonly #tail: HotTail
@@ -65,10 +67,8 @@ export class CommitLog implements SyncTarget {
   readonly #waiters = new SyncWaiters()
   /** The syncs begun last. */
   #syncing: Promise<unknown> = Promise.resolve()
-  #logStart: Offset
   #logEnd: Offset
   #durableEnd: Offset
-  #owedEnd: Offset | undefined
   /** Goes up when what was there before is no more: a read under way looks again. */
   #generation = 0
   #cutting = false
@@ -81,23 +81,21 @@ export class CommitLog implements SyncTarget {
     this.#context = context
     this.#options = options
     this.#directory = directory
-    this.#epochs = recovered.epochs
     this.#stateFile = new LogStateFile(disk, directory, crc32c)
+    this.#facts = new LogFacts(recovered.state, recovered.epochs, this.#stateFile)
     this.#unsynced = new Unsynced(context, directory, this.#stateFile)
     const { segmentBytes } = options
     this.#segments = new SegmentFiles(recovered.segments, { disk, files, indexes, unsynced: this.#unsynced, directory, segmentBytes })
     this.#reader = new LogReader(files, crc32c, recovered.epochs, indexes)
     this.#tail = new HotTail(tails)
-    this.#logStart = recovered.state.logStart
     this.#logEnd = recovered.logEnd
     this.#durableEnd = recovered.durableEnd
-    this.#owedEnd = recovered.state.owedEnd
     this.#resume(recovered)
   }
 
   /** The first offset still kept. Inclusive. */
   get logStart(): Offset {
-    return this.#logStart
+    return this.#facts.logStart
   }
 
   /** The next offset to be written. Exclusive. */
@@ -112,11 +110,11 @@ export class CommitLog implements SyncTarget {
 
   /** How far this log was durable before it lost a part; undefined when it owes nothing. */
   get owedEnd(): Offset | undefined {
-    return this.#owedEnd
+    return this.#facts.owedEnd
   }
 
   get epochs(): Pick<LeaderEpochs, 'starts' | 'last' | 'epochAt'> {
-    return this.#epochs
+    return this.#facts.epochs
   }
 
   /** What the disk did to it; undefined while all is well. */
@@ -133,36 +131,23 @@ export class CommitLog implements SyncTarget {
    * `batch` belongs to the log. Throws `disk_full` with nothing changed, `failed`, `invalid_batch`, `closed`.
    */
   append(batch: Uint8Array, epoch: LeaderEpoch): Appended {
-    const header = this.#checked(batch, 0)
-    if (header.sizeBytes !== batch.length) throw new CommitLogError('invalid_batch', `${this.name}: one batch is appended at a time`)
-    placeBatch(batch, 0, this.#logEnd, epoch)
-    return this.#write(batch, [readBatchHeader(batch)])
+    this.#checkWritable()
+    return this.#write(batch, admitOne(batch, this.#logEnd, epoch, this.#context.crc32c))
   }
 
   /** Appends batches that have their offsets and epochs, all or none, as a follower does: they begin at the log end. */
   appendPlaced(batches: Uint8Array): Appended {
-    const headers: BatchHeader[] = []
-    let next: number = this.#logEnd
-    for (let start = 0; start < batches.length; ) {
-      const header = this.#checked(batches, start)
-      if (header.baseOffset !== next)
-        throw new CommitLogError('invalid_batch', `${this.name}: offset ${header.baseOffset} where ${next} should be`)
-      headers.push(header)
-      next = header.lastOffset + 1
-      start += header.sizeBytes
-    }
-    if (headers.length === 0) throw new CommitLogError('invalid_batch', `${this.name}: no batch`)
-    return this.#write(batches, headers)
+    return this.#write(batches, admitPlaced(batches, this.#logEnd, this.#context.crc32c))
   }
 
   /** Begins an epoch at the log end, before anything is written in it. Durable once `flush` says so. */
   assignEpoch(epoch: LeaderEpoch): void {
     this.#checkWritable()
-    const { last } = this.#epochs
+    const { last } = this.#facts.epochs
     if (last !== undefined && epoch < last.epoch)
       throw new CommitLogError('invalid_batch', `${this.name}: epoch ${epoch} after ${last.epoch}`)
     try {
-      this.#changeState(() => void this.#epochs.assign(epoch, this.#logEnd))
+      this.#facts.change(epochs => void epochs.assign(epoch, this.#logEnd))
     } catch (error) {
       throw this.#refused(error)
     }
@@ -171,14 +156,14 @@ export class CommitLog implements SyncTarget {
 
   /** Where the largest epoch up to `epoch` ended in this log (KIP-101). */
   endOfEpoch(epoch: LeaderEpoch): EpochEnd | undefined {
-    return this.#epochs.endOf(epoch, this.#logEnd)
+    return this.#facts.epochs.endOf(epoch, this.#logEnd)
   }
 
   /** Whole batches from the one that holds `from`, if they are in memory; undefined when only `read` can tell. */
   readTail(from: Offset, { bytesMax, end }: ReadOptions): readonly Uint8Array[] | undefined {
     if (this.#closed) throw this.#closedError()
-    if (from < this.#logStart || from > this.#logEnd)
-      throw new CommitLogError('out_of_range', `${this.name}: offset ${from} is not in ${this.#logStart} to ${this.#logEnd}`)
+    if (from < this.#facts.logStart || from > this.#logEnd)
+      throw new CommitLogError('out_of_range', `${this.name}: offset ${from} is not in ${this.#facts.logStart} to ${this.#logEnd}`)
     return this.#tail.read(from, this.#readableBelow(end), bytesMax)
   }
 
@@ -206,7 +191,7 @@ export class CommitLog implements SyncTarget {
     for (const segment of segments) {
       const index = await this.#reader.indexOf(segment)
       if (index.maxTimestampMs < timestampMs) continue
-      let from = Math.max(index.offsetBefore(timestampMs), this.#logStart) as Offset
+      let from = Math.max(index.offsetBefore(timestampMs), this.#facts.logStart) as Offset
       while (from < end) {
         const [batch] = await this.read(from, { bytesMax: 1, end })
         if (batch === undefined) return undefined
@@ -236,7 +221,7 @@ export class CommitLog implements SyncTarget {
    * which is durable. Nothing may be appended until it resolves; an error means that the log has failed.
    */
   async truncate(offset: Offset): Promise<Offset> {
-    assert(offset >= this.#logStart, 'a log is cut after its start')
+    assert(offset >= this.#facts.logStart, 'a log is cut after its start')
     if (offset >= this.#logEnd) return this.#logEnd
     return this.#exclusively(async () => {
       await this.#cutAt(offset)
@@ -253,47 +238,34 @@ export class CommitLog implements SyncTarget {
   async deleteBefore(offset: Offset): Promise<void> {
     this.#checkWritable()
     const start = Math.min(offset, this.#durableEnd) as Offset
-    if (start <= this.#logStart) return
+    if (start <= this.#facts.logStart) return
     try {
-      this.#changeState(() => {
-        this.#logStart = start
-        this.#epochs.trimTo(start)
-      })
+      this.#facts.change(epochs => void epochs.trimTo(start), { logStart: start })
     } catch (error) {
       throw this.#refused(error)
     }
     this.#changed()
     await this.flush()
     // The state is durable: what lies below the start may be missing now.
-    for (let next = this.#segments.all[1]; next !== undefined && next.baseOffset <= this.#logStart; next = this.#segments.all[1]) {
+    for (let next = this.#segments.all[1]; next !== undefined && next.baseOffset <= this.#facts.logStart; next = this.#segments.all[1]) {
       this.#generation++
       await this.#segments.dropFirst()
     }
   }
 
   /** The oldest offset to keep by size and age of whole segments, at most `end`: what `deleteBefore` may then be told. */
-  async retainedFrom(limits: { readonly bytesMax?: number; readonly oldestMs?: number }, end: Offset): Promise<Offset> {
-    const { bytesMax = Number.POSITIVE_INFINITY, oldestMs = Number.NEGATIVE_INFINITY } = limits
-    const segments = this.#segments.all.slice()
-    let bytes = this.sizeBytes
-    let kept = this.#logStart
-    for (const [place, segment] of segments.entries()) {
-      const next = segments[place + 1]
-      if (next === undefined || next.baseOffset > end) break
-      const tooOld = oldestMs > Number.NEGATIVE_INFINITY && (await this.#reader.indexOf(segment)).maxTimestampMs < oldestMs
-      if (bytes - segment.sizeBytes < bytesMax && !tooOld) break
-      bytes -= segment.sizeBytes
-      kept = next.baseOffset
-    }
-    return kept
+  async retainedFrom(limits: RetentionLimits, end: Offset): Promise<Offset> {
+    return retainedFrom(this.#segments.all.slice(), this.#reader, limits, this.#facts.logStart, end)
   }
 
   /** This log has everything again that it once lost. */
   async settleDebt(): Promise<void> {
     this.#checkWritable()
-    this.#changeState(() => {
-      this.#owedEnd = undefined
-    })
+    try {
+      this.#facts.change(() => {}, { owedEnd: undefined })
+    } catch (error) {
+      throw this.#refused(error)
+    }
     this.#changed()
     await this.flush()
   }
@@ -350,29 +322,18 @@ export class CommitLog implements SyncTarget {
       this.#unsynced.written(path)
     }
     this.#unsynced.namesChanged()
-    if (stateChanged) this.#changeState(() => {})
+    if (stateChanged) this.#facts.change(() => {})
     this.#changed()
-  }
-
-  #checked(bytes: Uint8Array, start: number): BatchHeader {
-    try {
-      const header = checkBatch(bytes, start, this.#context.crc32c)
-      if (header.sizeBytes > BATCH_BYTES_MAX) throw new RecordsError('too_large', `a batch of ${header.sizeBytes} bytes`)
-      return header
-    } catch (error) {
-      if (error instanceof RecordsError) throw new CommitLogError('invalid_batch', `${this.name}: ${error.message}`, { cause: error })
-      throw error
-    }
   }
 
   /** Writes batches that begin at the log end, in one piece. */
   #write(bytes: Uint8Array, headers: readonly BatchHeader[]): Appended {
     this.#checkWritable()
-    const begun = this.#epochsBegun(headers)
+    const begun = epochsBegun(headers, this.#facts.epochs.last?.epoch)
     const stage = (): void => {
       if (begun.length === 0) return
-      this.#changeState(() => {
-        for (const { epoch, start } of begun) this.#epochs.assign(epoch, start)
+      this.#facts.change(epochs => {
+        for (const { epoch, start } of begun) epochs.assign(epoch, start)
       })
     }
     try {
@@ -389,32 +350,6 @@ export class CommitLog implements SyncTarget {
     this.#logEnd = (last.lastOffset + 1) as Offset
     this.#changed()
     return { firstOffset: first.baseOffset, lastOffset: last.lastOffset }
-  }
-
-  #epochsBegun(headers: readonly BatchHeader[]): readonly EpochStart[] {
-    const begun: EpochStart[] = []
-    let current: number = this.#epochs.last?.epoch ?? -1
-    for (const { leaderEpoch: epoch, baseOffset: start } of headers) {
-      if (epoch < 0 || epoch < current) throw new CommitLogError('invalid_batch', `${this.name}: epoch ${epoch} after ${current}`)
-      if (epoch > current) begun.push({ epoch, start })
-      current = epoch
-    }
-    return begun
-  }
-
-  /** Changes what the state file holds, and stages it; if there is no room for that, nothing changed. */
-  #changeState(change: () => void): void {
-    const before = { logStart: this.#logStart, owedEnd: this.#owedEnd, epochs: this.#epochs.starts }
-    change()
-    assert(this.#epochs.starts.length <= EPOCHS_MAX, 'a log remembers so many epochs')
-    try {
-      this.#stateFile.stage({ logStart: this.#logStart, owedEnd: this.#owedEnd, epochs: this.#epochs.starts })
-    } catch (error) {
-      this.#logStart = before.logStart
-      this.#owedEnd = before.owedEnd
-      this.#epochs.replace(before.epochs)
-      throw error
-    }
   }
 
   /** For readers of the files; this engine makes the last segment's anew, so a disk that has no room for them may be left without. */
@@ -476,14 +411,14 @@ export class CommitLog implements SyncTarget {
     assert(segment !== undefined, 'what is cut lies in a segment')
     const { position, baseOffset: end } = await this.#reader.locate(segment, offset)
     // The batch begins below the log start: nothing of the log is left.
-    if (end < this.#logStart) return this.#emptyAt(this.#logStart)
+    if (end < this.#facts.logStart) return this.#emptyAt(this.#facts.logStart)
     this.#generation++
     this.#logEnd = end
     this.#durableEnd = Math.min(this.#durableEnd, end) as Offset
     this.#tail.truncate(end)
     await this.#context.durability.lower(this.name, end)
     await this.#segments.cut(place, position, cut => this.#reader.rebuildIndex(cut))
-    if (this.#epochs.starts.some(({ start }) => start >= end)) this.#changeState(() => void this.#epochs.truncateFrom(end))
+    if (this.#facts.epochs.starts.some(({ start }) => start >= end)) this.#facts.change(epochs => void epochs.truncateFrom(end))
     await allDone(this.#unsynced.begin())
     this.#durableEnd = end
   }
@@ -492,15 +427,12 @@ export class CommitLog implements SyncTarget {
   async #emptyAt(offset: Offset): Promise<void> {
     this.#generation++
     this.#tail.clear()
-    this.#logEnd = this.#logStart
-    this.#durableEnd = this.#logStart
-    await this.#context.durability.lower(this.name, this.#logStart)
+    this.#logEnd = this.#facts.logStart
+    this.#durableEnd = this.#facts.logStart
+    await this.#context.durability.lower(this.name, this.#facts.logStart)
     while (this.#segments.all.length > 0) await this.#segments.dropLast()
     await this.#context.disk.syncDirectory(this.#directory)
-    this.#changeState(() => {
-      this.#epochs.truncateFrom(0 as Offset)
-      this.#logStart = offset
-    })
+    this.#facts.change(epochs => void epochs.truncateFrom(0 as Offset), { logStart: offset })
     await this.#stateFile.commit()
     this.#logEnd = offset
     this.#durableEnd = offset

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
-import { bundles } from './structure.ts'
+import { bundles, externals } from './structure.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -40,6 +40,7 @@ try {
       platform: 'node',
       target: 'node24',
       conditions: ['source'],
+      external: [...externals],
       // Without comments and spaces the text is plain ASCII, which V8 keeps in one byte per character instead of two; names stay.
       minifyWhitespace: true,
       legalComments: 'linked',

@@ -78,3 +78,6 @@ export const bundles: Readonly<Record<string, string>> = {
   supervisor: 'packages/supervisor/src/main.ts',
   coordinator: 'packages/coordinator/src/main.ts',
 }
+
+/** Native code, left out of every bundle; a dependency of the root, so that `dist/` finds it. */
+export const externals: readonly string[] = ['@node-rs/crc32']

@@ -38,6 +38,24 @@ export function computeContract(run: (body: (compute: Compute) => void) => Promi
       expect(compute.xxhash32(text('xy'))).toBe(right.digest())
     }))
 
+  it('CRC-32C has the values of RFC 3720', () =>
+    run(compute => {
+      expect(compute.crc32c(new Uint8Array(0))).toBe(0)
+      expect(compute.crc32c(text('123456789'))).toBe(0xe3069283)
+      expect(compute.crc32c(new Uint8Array(32))).toBe(0x8a9136aa)
+      expect(compute.crc32c(new Uint8Array(32).fill(0xff))).toBe(0x62a8ab43)
+      expect(compute.crc32c(Uint8Array.from({ length: 32 }, (_, index) => index))).toBe(0x46dd794e)
+    }))
+
+  it('CRC-32C of pieces is that of the whole', () =>
+    run(compute => {
+      for (const length of [1, 61, 4_096, 100_003]) {
+        const whole = pattern(length)
+        const at = length >> 1
+        expect(compute.crc32c(whole.subarray(at), compute.crc32c(whole.subarray(0, at)))).toBe(compute.crc32c(whole))
+      }
+    }))
+
   it('HMAC-SHA-256 has the values of RFC 4231', () =>
     run(compute => {
       const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

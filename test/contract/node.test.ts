@@ -3,10 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Net } from '@atoll/base'
-import { createClock, createCompute, createNet, systemRandom } from '@atoll/node-ports'
+import { present } from '@atoll/base'
+import { createClock, createCompute, createDisk, createNet, systemRandom } from '@atoll/node-ports'
 import { afterAll, describe } from 'vitest'
 import { clockContract } from './clock.contract.ts'
 import { computeContract } from './compute.contract.ts'
+import { diskContract } from './disk.contract.ts'
 import { linksContract } from './links.contract.ts'
 import { netContract } from './net.contract.ts'
 import { A, B, type Harness } from './world.ts'
@@ -70,6 +72,13 @@ describe('link faults on Node.js', () => {
 })
 describe('Clock on Node.js', () => {
   clockContract(harness)
+})
+describe('Disk on Node.js', () => {
+  diskContract(async body => {
+    const clock = createClock()
+    const { disk, faults } = createDisk({ directory: join(directory, `disk-${++paths}`), faults: true, clock })
+    await body({ clock, disk, faults: present(faults, 'faults that were allowed') })
+  })
 })
 describe('Compute on Node.js', () => {
   computeContract(async body => body(await createCompute()))

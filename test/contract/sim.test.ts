@@ -5,6 +5,7 @@ import { createSimHashes, createSimulation, type SimPorts } from '@atoll/sim-por
 import { describe } from 'vitest'
 import { clockContract } from './clock.contract.ts'
 import { computeContract } from './compute.contract.ts'
+import { diskContract } from './disk.contract.ts'
 import { linksContract } from './links.contract.ts'
 import { netContract } from './net.contract.ts'
 import { A, B, type Harness } from './world.ts'
@@ -48,6 +49,13 @@ for (const seed of [1, 2, 3, 4, 5]) {
     })
     describe('simulated link faults', () => {
       linksContract(harnessOf(seed))
+    })
+    describe('simulated Disk', () => {
+      diskContract(body =>
+        simulate(seed, (a, _b, simulation) =>
+          body({ clock: a.clock, disk: a.disk, faults: present(simulation.nodes.get(A), 'node a').disk }),
+        ),
+      )
     })
     describe('simulated Clock', () => {
       clockContract(harnessOf(seed))

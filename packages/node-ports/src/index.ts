@@ -1,6 +1,8 @@
 // The front door of `node-ports`: the ports of `base` on Node.js, with fault hooks on the links between nodes.
 export { createClock } from './clock.ts'
 export { createCompute } from './compute.ts'
+export type { DiskOptions, NodeDisk } from './disk.ts'
+export { createDisk } from './disk.ts'
 export type { FileLogSinkOptions } from './file-log-sink.ts'
 export { createFileLogSink } from './file-log-sink.ts'
 export type { NetOptions, NodeNet } from './net.ts'

@@ -4,6 +4,19 @@ import { adminConversation } from './conversations/admin.ts'
 import { controlConversation } from './conversations/control.ts'
 import { gossipConversation } from './conversations/gossip.ts'
 import { helloConversation } from './conversations/hello.ts'
+import { kvConversation } from './conversations/kv.ts'
+import { raftConversation } from './conversations/raft.ts'
+import { registryConversation } from './conversations/registry.ts'
+import { rightsConversation } from './conversations/rights.ts'
 import type { Conversation } from './table.ts'
 
-export const conversations: readonly Conversation[] = [helloConversation, gossipConversation, adminConversation, controlConversation]
+export const conversations: readonly Conversation[] = [
+  helloConversation,
+  gossipConversation,
+  adminConversation,
+  controlConversation,
+  kvConversation,
+  rightsConversation,
+  registryConversation,
+  raftConversation,
+]

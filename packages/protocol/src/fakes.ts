@@ -194,5 +194,6 @@ export const fakeCompute: Compute = {
   xxhash32: (bytes, start, end) => xxhash32(bytes.subarray(start, end)),
   xxhash32Stream: () => new WholeHash(),
   hmacSha256: () => new Uint8Array(32),
+  crc32c: () => 0,
   secureBytes: length => new Uint8Array(length),
 }

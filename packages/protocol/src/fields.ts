@@ -104,7 +104,11 @@ export function struct<F extends Fields>(name: string, fields: F): FieldType<Obj
     label,
     depth: codec.depth,
     valuesMax: codec.valuesMax,
-    toWire: value => codec.toWire(value, Number.MAX_SAFE_INTEGER, []),
+    toWire: (value: ObjectOf<F> | null | undefined, path) => {
+      if (typeof value !== 'object' || value === null)
+        throw new ProtocolError('invalid_argument', `${path}: want ${name}, got ${typeof value}`)
+      return codec.toWire(value, Number.MAX_SAFE_INTEGER, [])
+    },
     fromWire: (wire, path) => {
       if (!Array.isArray(wire)) throw new ProtocolError('malformed_message', `${path}: want ${name}, got ${typeof wire}`)
       return codec.fromWire(wire, 0, Number.MAX_SAFE_INTEGER)

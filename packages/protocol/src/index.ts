@@ -1,5 +1,6 @@
 // The front door of `protocol`: the native protocol's frames, tables, sessions and endpoints, and every conversation.
 
+export { BodyCodec } from './body.ts'
 export type { RequestOptions, StreamOptions } from './calls.ts'
 export {
   adminConversation,
@@ -48,6 +49,96 @@ export {
   UPDATES_PER_MESSAGE_MAX,
 } from './conversations/gossip.ts'
 export { hello, helloConversation, prove } from './conversations/hello.ts'
+export {
+  KEY_BYTES_MAX,
+  type KeyEntry,
+  type KeySelection,
+  keyEntry,
+  keySelection,
+  keyText,
+  type LeaseId,
+  type Revision,
+  storeKey,
+  VALUE_BYTES_MAX,
+} from './conversations/keys.ts'
+export {
+  COMMAND_ANSWER_BYTES_MAX,
+  type Compare,
+  DELETE_KEYS_MAX,
+  HISTORY_BYTES_MAX,
+  kvCompact,
+  kvConversation,
+  kvDelete,
+  kvGet,
+  kvKeepHistory,
+  kvPut,
+  kvRange,
+  kvTransaction,
+  kvWatch,
+  OPERATION_ENTRIES_MAX,
+  type Operation,
+  type OperationResult,
+  RANGE_ENTRIES_MAX,
+  TRANSACTION_COMPARES_MAX,
+  TRANSACTION_OPERATIONS_MAX,
+  WATCH_ITEM_EVENTS_MAX,
+  type WatchEventRow,
+} from './conversations/kv.ts'
+export {
+  RAFT_CHUNK_BYTES_MAX,
+  RAFT_ENTRIES_BYTES_MAX,
+  raftAppend,
+  raftAppendAccepted,
+  raftAppendRejected,
+  raftConversation,
+  raftHeartbeat,
+  raftHeartbeatResponse,
+  raftIdentify,
+  raftNewerTerm,
+  raftPreVoteRequest,
+  raftPreVoteResponse,
+  raftReadRequest,
+  raftReadResponse,
+  raftSnapshotChunk,
+  raftSnapshotProgress,
+  raftStatus,
+  raftTimeoutNow,
+  raftVoteRequest,
+  raftVoteResponse,
+} from './conversations/raft.ts'
+export {
+  coordinatorStatus,
+  memberList,
+  nodeRegister,
+  nodeRetire,
+  nodeStop,
+  type RegisteredMember,
+  registration,
+  registryConversation,
+} from './conversations/registry.ts'
+export {
+  CONTEST_NAME_BYTES_MAX,
+  CONTEST_VALUE_BYTES_MAX,
+  type ContestHolder,
+  contestList,
+  electionCampaign,
+  electionObserve,
+  electionProclaim,
+  electionRead,
+  electionResign,
+  LEASE_TTL_MS_MAX,
+  LEASE_TTL_MS_MIN,
+  LEASES_PER_KEEP_ALIVE_MAX,
+  leaseGrant,
+  leaseKeepAlive,
+  leaseRead,
+  leaseRevoke,
+  lockAcquire,
+  lockRead,
+  lockRelease,
+  rightsConversation,
+  sessionOpen,
+} from './conversations/rights.ts'
 export { conversations } from './conversations.ts'
 export { Deadlines, type Expiring } from './deadlines.ts'
 export { type EndpointPorts, NativeEndpoint } from './endpoint.ts'
@@ -69,7 +160,7 @@ export {
   u32,
   type ValueOf,
 } from './field-types.ts'
-export { added, type Field, type Fields, field, type ObjectOf, struct } from './fields.ts'
+export { added, type Field, type Fields, FieldsCodec, field, type ObjectOf, struct } from './fields.ts'
 export { type Frame, FrameCodec, flag, frameLength } from './frame.ts'
 export { FrameReader } from './frame-reader.ts'
 export { type Handler, type HandlersOf, HandlerTable } from './handlers.ts'

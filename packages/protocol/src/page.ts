@@ -51,7 +51,7 @@ function messageSection(message: Message): string[] {
     `${message.doc} (${traits}${more}.)${source}`,
     '',
   ]
-  if (message.kind === 'one_way') return [...head, ...fieldTable('Message', message.message, undefined)]
+  if (message.kind === 'one_way') return [...head, ...fieldTable('Message', message.message, message.attachment)]
   const request = fieldTable('Request', message.request, message.kind === 'rpc' ? message.requestAttachment : undefined)
   const answer =
     message.kind === 'rpc'

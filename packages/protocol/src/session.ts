@@ -2,7 +2,7 @@
 // shared out between them. A session that ends settles everything that was open on it.
 import { type Clock, InvariantError, type Logger } from '@atoll/base'
 import { Answers } from './answers.ts'
-import { takeAttachment } from './attachments.ts'
+import { attachmentOf, takeAttachment } from './attachments.ts'
 import { Calls, type RequestOptions, type StreamOptions } from './calls.ts'
 import type { Channel, FrameBounds } from './channel.ts'
 import type { Deadlines } from './deadlines.ts'
@@ -106,7 +106,7 @@ export class Session {
     if (this.#channel.closed || this.#channel.full) return false
     const body = message.codec.toWire(value as never, this.peer.version, [])
     const fate = message.datagram ? this.#channel.datagramFate() : undefined
-    if (fate === undefined) this.#channel.send(flag.oneWay, message.key, 0, body)
+    if (fate === undefined) this.#channel.send(flag.oneWay, message.key, 0, body, attachmentOf(message.name, message.attachment, value))
     else this.#channel.sendCopies(fate, flag.oneWay, message.key, 0, body)
     return true
   }
@@ -158,7 +158,7 @@ export class Session {
       return
     }
     const message: object = entry.message.codec.fromWire(frame.body, 0, this.peer.version)
-    takeAttachment(entry.message.name, undefined, frame.attachment, message)
+    takeAttachment(entry.message.name, entry.message.attachment, frame.attachment, message)
     try {
       ;(entry.handle as (message: object, session: Session) => void)(message, this)
     } catch (error) {

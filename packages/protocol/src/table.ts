@@ -57,11 +57,12 @@ export interface StreamRpc<
 }
 
 /** A message without an answer. */
-export interface OneWay<Msg extends Fields = Fields> extends MessageBase {
+export interface OneWay<Msg extends Fields = Fields, A extends Attachment | undefined = Attachment | undefined> extends MessageBase {
   readonly kind: 'one_way'
   /** It may be lost, doubled or overtaken, and link faults do that to it; its sender must cope. */
   readonly datagram: boolean
   readonly message: Msg
+  readonly attachment: A
   readonly codec: FieldsCodec<ObjectOf<Msg>>
 }
 
@@ -83,7 +84,7 @@ export type RequestOf<M> =
       : never
 export type ResponseOf<M> = M extends Rpc<Fields, infer Res, Attachment | undefined, infer A> ? WithAttachment<Res, A> : never
 export type ItemOf<M> = M extends StreamRpc<Fields, infer Item, infer A> ? WithAttachment<Item, A> : never
-export type MessageOf<M> = M extends OneWay<infer Msg> ? ObjectOf<Msg> : never
+export type MessageOf<M> = M extends OneWay<infer Msg, infer A> ? WithAttachment<Msg, A> : never
 
 /** A legal value must never break the bounds of the decoder on the other side. */
 function codecOf<F extends Fields>(name: string, fields: F): FieldsCodec<ObjectOf<F>> {
@@ -133,9 +134,13 @@ export function stream<const Req extends Fields, const Item extends Fields, cons
   }
 }
 
-/** Declares a message without an answer. */
-export function oneWay<const Msg extends Fields>(row: MessageBase & { datagram?: boolean; message: Msg }): OneWay<Msg> {
-  return { ...row, kind: 'one_way', datagram: row.datagram ?? false, codec: codecOf(row.name, row.message) }
+/** Declares a message without an answer. A datagram is small, and has no attachment. */
+export function oneWay<const Msg extends Fields, const A extends Attachment | undefined = undefined>(
+  row: MessageBase & { datagram?: boolean; message: Msg; attachment?: A },
+): OneWay<Msg, A> {
+  const datagram = row.datagram ?? false
+  assert(!datagram || row.attachment === undefined, `${row.name} is a datagram or has an attachment`)
+  return { ...row, kind: 'one_way', datagram, attachment: row.attachment as A, codec: codecOf(row.name, row.message) }
 }
 
 /** The messages two parties exchange, under one name. */

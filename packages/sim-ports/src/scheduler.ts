@@ -32,6 +32,7 @@ const EVENT_KINDS = [
   'log',
   'rules',
   'life',
+  'disk',
 ] as const
 export type EventKind = (typeof EVENT_KINDS)[number]
 const KIND_CODES = Object.fromEntries(EVENT_KINDS.map((kind, code) => [kind, code])) as Readonly<Record<EventKind, number>>

@@ -1,10 +1,12 @@
 // A node of a simulation: what a person at the machine can do with its process, and the ports its program gets.
-import type { Clock, Compute, LogSink, Net, NodeId, Process, Random, SeededRandom } from '@atoll/base'
+import type { Clock, Compute, Disk, LogSink, Net, NodeId, Process, Random, SeededRandom } from '@atoll/base'
 import { assert, seededRandom } from '@atoll/base'
+import { diskPort } from './disk-port.ts'
 import type { Machine } from './machine.ts'
 import type { Scheduler } from './scheduler.ts'
 import { type ClockError, Oscillator, simClock } from './sim-clock.ts'
 import { type SimHashes, simCompute } from './sim-compute.ts'
+import { type PowerLoss, SimDisk, type SimDiskSettings } from './sim-disk.ts'
 import { SimProcess } from './sim-process.ts'
 import type { VirtualNet } from './virtual-net.ts'
 
@@ -13,6 +15,7 @@ export interface SimPorts {
   readonly clock: Clock
   readonly random: Random
   readonly net: Net
+  readonly disk: Disk
   readonly compute: Compute
   readonly process: Process
   readonly logSink: LogSink
@@ -38,6 +41,8 @@ const FIRST_PID = 1_000
 export class SimNode {
   readonly id: NodeId
   readonly machine: Machine
+  /** Its own, which its processes come and go on. */
+  readonly disk: SimDisk
   readonly #context: NodeContext
   readonly #index: number
   readonly #oscillator: Oscillator
@@ -46,11 +51,12 @@ export class SimNode {
   #exitCode: number | undefined
   #logLines: string[] = []
 
-  constructor(context: NodeContext, id: NodeId, index: number, machine: Machine) {
+  constructor(context: NodeContext, id: NodeId, index: number, machine: Machine, disk: Partial<SimDiskSettings>) {
     this.#context = context
     this.id = id
     this.#index = index
     this.machine = machine
+    this.disk = new SimDisk(seededRandom((context.seed ^ Math.imul(index, 0xc2b2ae35)) >>> 0), disk)
     // Somewhere else for every node: monotonic times of two nodes must never be compared.
     this.#oscillator = new Oscillator(context.scheduler, this.#stream().below(CLOCK_ORIGIN_MS_MAX))
   }
@@ -97,16 +103,17 @@ export class SimNode {
     })
   }
 
-  /** The process dies as by `kill -9`; the kernel closes its connections. */
+  /** The process dies as by `kill -9`; the kernel closes its connections and keeps what was written. */
   crash(): void {
     this.#note('crash')
     this.#process?.die({ power: false })
   }
 
-  /** Part of its machine losing power: nobody is told. */
-  losePower(): void {
+  /** Part of its machine losing power: nobody is told, and what was not synced meets its fate. */
+  losePower(unsynced: PowerLoss = 'drawn'): void {
     this.#note('lose power')
     this.#process?.die({ power: true })
+    this.disk.losePower(unsynced)
   }
 
   /** The process stands still as by SIGSTOP: its kernel accepts and buffers, its events wait. */
@@ -132,6 +139,7 @@ export class SimNode {
       clock: simClock(scheduler, process, this.#oscillator),
       random: new ProcessRandom(scheduler, process, random.fork()),
       net: net.portOf(process, this.id, this.machine),
+      disk: diskPort(scheduler, process, this.disk),
       compute: simCompute(scheduler, process, hashes, random.fork()),
       process: this.#processPort(process),
       logSink: this.#logSink(process),

@@ -5,6 +5,7 @@ import { assert, seededRandom } from '@atoll/base'
 import type { WireSettings } from './pipe.ts'
 import { type RunOptions, type RunResult, Scheduler } from './scheduler.ts'
 import type { SimHashes } from './sim-compute.ts'
+import type { SimDiskSettings } from './sim-disk.ts'
 import { type NodeContext, SimNode } from './sim-node.ts'
 import { Trace } from './trace.ts'
 import { VirtualNet } from './virtual-net.ts'
@@ -21,6 +22,7 @@ export interface SimulationOptions extends Partial<WireSettings> {
 export interface NodeOptions {
   /** The machine's address. Nodes of one address share its loopback, ports, socket paths and power. Default 127.0.0.1. */
   readonly machine?: string
+  readonly disk?: Partial<SimDiskSettings>
 }
 
 const WIRE_DEFAULTS: WireSettings = { latencyMsMin: 0.05, latencyMsMax: 0.3, windowBytes: 262_144 }
@@ -72,10 +74,10 @@ export class Simulation {
     return this.#nodes
   }
 
-  addNode(id: NodeId, { machine = '127.0.0.1' }: NodeOptions = {}): SimNode {
+  addNode(id: NodeId, { machine = '127.0.0.1', disk = {} }: NodeOptions = {}): SimNode {
     assert(!this.#nodes.has(id), 'a node is added once')
     // 0 is the network and the harness.
-    const node = new SimNode(this.#context, id, this.#nodes.size + 1, this.#net.machine(machine))
+    const node = new SimNode(this.#context, id, this.#nodes.size + 1, this.#net.machine(machine), disk)
     this.#nodes.set(id, node)
     return node
   }

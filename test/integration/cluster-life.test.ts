@@ -89,6 +89,13 @@ describe('a running cluster', () => {
     expect((await cluster.status()).ready).toBe(true)
   })
 
+  it('does nothing to no node', async () => {
+    for (const verb of ['kill', 'pause', 'resume', 'restart']) {
+      const { code, stderr } = await cluster.run(verb)
+      expect({ verb, code, stderr }).toMatchObject({ verb, code: 2, stderr: expect.stringContaining('Which nodes?') as string })
+    }
+  })
+
   it('writes a report without its secret', async () => {
     const { code } = await cluster.run('doctor', '--report', 'report.json')
     expect(code).toBe(0)
@@ -217,9 +224,12 @@ describe('names and data', () => {
   it('works in a directory whose path is too long for a socket', async () => {
     await using cluster = await TestCluster.create({ count: 1 })
     const name = 'a'.repeat(63)
-    await cluster.ok('up', '-d', '--name', name)
-    expect((await cluster.json<Status>('status', '--name', name)).ready).toBe(true)
-    await cluster.ok('down', '--volumes', '--name', name)
+    for (const runtime of [undefined, '', 'not/absolute']) {
+      const up = await cluster.start(['up', '-d', '--name', name], { XDG_RUNTIME_DIR: runtime }).finished()
+      expect({ runtime, ...up }).toMatchObject({ runtime, code: 0 })
+      expect((await cluster.json<Status>('status', '--name', name)).ready).toBe(true)
+      await cluster.ok('down', '--volumes', '--name', name)
+    }
   })
 })
 
@@ -246,6 +256,21 @@ describe('usage', () => {
     expect(stderr).toContain('gossip.probeIntervalMs')
     expect(stderr).toContain('"bogus"')
     expect((await cluster.run('up', '--config', 'nowhere.json')).code).toBe(8)
+    const directory = await cluster.run('up', '--config', '.')
+    expect(directory).toMatchObject({ code: 2, stderr: `✗ cannot read ${cluster.directory}: it is a directory.\n` })
+  })
+
+  it('says in a sentence what the machine does not let it do, with 7', async () => {
+    await using cluster = await TestCluster.create({ count: 1 })
+    const report = await cluster.run('doctor', '--report', '/nodir/x')
+    expect(report).toMatchObject({ code: 7, stderr: '✗ cannot open /nodir/x: no such file or directory\n' })
+    writeFileSync(join(cluster.directory, '.atoll'), '')
+    const up = await cluster.run('up', '-d')
+    expect({ code: up.code, stack: /\n +at /.test(up.stderr), bug: up.stderr.includes('bug of ours') }).toEqual({
+      code: 7,
+      stack: false,
+      bug: false,
+    })
   })
 
   it('completes commands and options in a shell', async () => {

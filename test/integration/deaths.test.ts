@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { identify, isRunning, type ProcessIdentity } from '@atoll/supervisor'
+import { identify, isRunning, type ProcessIdentity, socketPath } from '@atoll/supervisor'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { allGone, Running, root, TestCluster } from './cluster-fixture.ts'
 
@@ -120,6 +120,34 @@ console.log('launcher', child.pid)`,
     expect(isRunning(paused)).toBe(false)
   })
 
+  it('command line of a single node killed: the node goes with it, paused or not', async () => {
+    const alone = cluster.start(['node', 'run', 'coordinator-1'])
+    await alone.says(/Listening for native/)
+    const started = JSON.parse((await cluster.ok('logs', 'coordinator-1', '--json')).split('\n')[0]!) as { pid: number }
+    const node = identify(started.pid)!
+    process.kill(node.pid, 'SIGSTOP')
+    alone.signal('SIGKILL')
+    await allGone([node])
+    // What it held is free again.
+    await cluster.ok('up', '-d')
+  })
+
+  it('supervisor hangs: the second Ctrl-C ends the cluster all the same', async () => {
+    // Longer than this test may take.
+    cluster.configure({ shutdownGraceMs: 100_000 })
+    const up = cluster.start(['up', '--progress', 'json'])
+    await up.says(/is ready/)
+    const processes = await cluster.processes()
+    process.kill((await cluster.status()).supervisor!.pid, 'SIGSTOP')
+    up.signal('SIGINT')
+    // Two signals that come too close are one.
+    await up.says(/"Stopping cluster main","outcome":"begun"/)
+    up.signal('SIGINT')
+    const { code, stderr } = await up.finished()
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('did not answer and was killed') as string })
+    await allGone(processes)
+  })
+
   it('leftovers are cleaned by the doctor when asked to', async () => {
     await cluster.ok('up', '-d', '--ephemeral')
     const processes = await cluster.processes()
@@ -128,6 +156,17 @@ console.log('launcher', child.pid)`,
     expect((await cluster.run('doctor')).stdout).toContain('left its ephemeral state')
     expect((await cluster.run('doctor', '--fix')).stdout).toContain('cleaned up')
     expect(existsSync(cluster.paths.directory)).toBe(false)
+  })
+
+  it('a socket that stayed is deleted by the doctor, too', async () => {
+    await cluster.ok('up', '-d')
+    const processes = await cluster.processes()
+    process.kill((await cluster.status()).supervisor!.pid, 'SIGKILL')
+    await allGone(processes)
+    expect(existsSync(socketPath(cluster.paths))).toBe(true)
+    expect((await cluster.run('doctor', '--fix')).stdout).toContain('cleaned up')
+    expect(existsSync(socketPath(cluster.paths))).toBe(false)
+    expect((await cluster.run('doctor')).stdout).toContain('nothing is left behind')
   })
 
   it('Ctrl-C stops the cluster in order and exits with 0', async () => {

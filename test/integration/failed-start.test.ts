@@ -1,5 +1,5 @@
 // Starts that fail, with coordinators that misbehave in one way each: what is said, which exit code, and that nothing stays.
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -118,6 +118,27 @@ ${bound}`)
   })
 })
 
+describe('a supervisor that says nothing', () => {
+  it('does not keep Ctrl-C from ending the start', async () => {
+    const mute = realpathSync(mkdtempSync(join(tmpdir(), 'atoll-mute-')))
+    for (const name of readdirSync(join(root, 'dist')))
+      if (/^cli\..*mjs$/.test(name)) copyFileSync(join(root, 'dist', name), join(mute, name))
+    const heard = join(mute, 'heard')
+    writeFileSync(
+      join(mute, 'supervisor.mjs'),
+      `import { writeFileSync } from 'node:fs'
+process.on('disconnect', () => process.exit(0))
+process.on('message', () => writeFileSync(${JSON.stringify(heard)}, String(process.pid)))`,
+    )
+    await using cluster = await TestCluster.create({ count: 1, programs: mute })
+    const up = cluster.start(['up', '-d'])
+    await expect.poll(() => existsSync(heard), { timeout: 10_000, interval: 10 }).toBe(true)
+    up.signal('SIGINT')
+    expect(await up.finished()).toMatchObject({ code: 130, stdout: '', stderr: expect.stringContaining('nothing runs') as string })
+    rmSync(mute, { recursive: true, force: true })
+  })
+})
+
 describe('a single node', () => {
   it('runs in the foreground, finds the others, and stops on TERM', async () => {
     await using cluster = await TestCluster.create({ count: 2 })
@@ -130,6 +151,10 @@ describe('a single node', () => {
       .toContain('a member is alive member=coordinator-2')
     const refused = await cluster.run('node', 'run', 'coordinator-3')
     expect(refused.code).toBe(8)
+    for (const command of [['node', 'run', 'coordinator-1'], ['up', '-d'], ['down'], ['down', '--volumes']]) {
+      const { code, stderr } = await cluster.run(...command)
+      expect({ command, code, stderr }).toMatchObject({ code: 5, stderr: expect.stringContaining(`rocess ${first.pid} `) as string })
+    }
     first.signal('SIGTERM')
     second.signal('SIGTERM')
     expect([(await first.finished()).code, (await second.finished()).code]).toEqual([0, 0])

@@ -2,7 +2,7 @@
 import { clusterAwaitReady, clusterStop, ProtocolError } from '@atoll/protocol'
 import { type ControlClient, LaunchError, type LaunchedSupervisor, launchSupervisor } from '@atoll/supervisor'
 import { CommandError } from './exit-codes.ts'
-import type { Interrupts } from './interrupts.ts'
+import type { Interrupt, Interrupts } from './interrupts.ts'
 import { troubleLines, troubleNext, troubleReason } from './node-trouble.ts'
 import { statusOf } from './running-cluster.ts'
 import type { UpRun } from './up-run.ts'
@@ -19,11 +19,11 @@ export interface Attached {
   readonly interrupts: Interrupts
 }
 
-/** Undefined when another supervisor was faster. */
-export async function launch({ target, resolved, options, steps }: UpRun): Promise<LaunchedSupervisor | undefined> {
+/** Undefined when another supervisor was faster. Throws `interrupted` or `terminated` when it is told to while it waits. */
+export async function launch({ target, resolved, options, steps }: UpRun, interrupts: Interrupts): Promise<LaunchedSupervisor | undefined> {
   steps.begin(`Preparing ${target.paths.directory}`)
   try {
-    return await launchSupervisor({
+    const request = {
       cluster: target.name,
       directory: target.paths.directory,
       programs: import.meta.dirname,
@@ -33,12 +33,18 @@ export async function launch({ target, resolved, options, steps }: UpRun): Promi
       shutdownGraceMs: resolved.config.shutdownGraceMs,
       ephemeral: options.ephemeral === true,
       strictPorts: options.strictPorts === true,
-    })
+    }
+    return await launchSupervisor(request, { signal: interrupts.signal })
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error
+    if (interrupts.signal.aborted) throw gaveUp(await interrupts.first)
     if (error.reason === 'running') return undefined
-    throw new CommandError(error.reason === 'conflict' ? 'conflict' : 'failure', error.message, { next: ['cluster doctor'] })
+    throw new CommandError(error.reason, error.message, { next: ['cluster doctor'] })
   }
+}
+
+function gaveUp(why: Interrupt): CommandError {
+  return new CommandError(why === 'interrupt' ? 'interrupted' : 'terminated', 'The start was given up; nothing runs.')
 }
 
 /** Waits, showing how far it is, until the cluster is ready. Throws what keeps it from that, after stopping what was started. */

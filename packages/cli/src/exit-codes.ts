@@ -9,8 +9,9 @@ export const exitCodes = {
   conflict: { code: 5, meaning: 'a name, port, lock or data version is in the way' },
   notReady: { code: 6, meaning: 'not ready within the timeout' },
   environment: { code: 7, meaning: 'this machine is not fit for it' },
-  notFound: { code: 8, meaning: 'no such node, cluster or command' },
+  notFound: { code: 8, meaning: 'no such node, file or program' },
   interrupted: { code: 130, meaning: 'interrupted' },
+  terminated: { code: 143, meaning: 'told to end, by TERM or a closed terminal' },
 } as const
 
 export type ExitReason = keyof typeof exitCodes

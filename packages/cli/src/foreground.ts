@@ -10,10 +10,11 @@ import { lastLines } from './node-trouble.ts'
 import type { UpRun } from './up-run.ts'
 import { retention } from './up-summary.ts'
 
-/** After SIGTERM, as shells count. */
-const TERMINATED = 143
 /** An ordered stop answers after its grace at the latest; this much more is for ending what is left by force, in milliseconds. */
 const STOP_MARGIN_MS = 10_000
+/** A supervisor that is let go, or told to kill, has ended after this long unless it hangs, in milliseconds. */
+const LET_GO_TIMEOUT_MS = 5_000
+const KILL_TIMEOUT_MS = 1_000
 
 /** Shows the log until it is told to stop, or the cluster ends. Answers the exit code. */
 export async function attend(run: UpRun, attached: Attached): Promise<number> {
@@ -45,11 +46,11 @@ export async function stop(run: UpRun, attached: Attached, why: Interrupt, exitC
   }
   // No time for more: the supervisor stops everything by itself when its channel closes.
   attached.supervisor.release()
-  await attached.supervisor.ended
-  return TERMINATED
+  await attached.supervisor.endsWithin(LET_GO_TIMEOUT_MS)
+  return exitCodes.terminated.code
 }
 
-/** An ordered stop with a countdown; a second Ctrl-C ends everything at once. */
+/** An ordered stop with a countdown; a second Ctrl-C ends everything at once, whatever state the supervisor is in. */
 async function stopInOrder(
   { steps, output, resolved, target, options }: UpRun,
   { supervisor, client, interrupts }: Attached,
@@ -66,9 +67,17 @@ async function stopInOrder(
     })
   }
   request(false)
-  void interrupts.second.then(() => request(true))
-  await supervisor.ended
+  void interrupts.second.then(() => {
+    request(true)
+    return supervisor.endsWithin(KILL_TIMEOUT_MS)
+  })
+  const { orderly } = await supervisor.endsWithin(graceMs + STOP_MARGIN_MS)
   clearInterval(countdown)
+  if (!orderly) {
+    steps.failed()
+    output.warn('The supervisor did not answer and was killed, and the cluster with it.')
+    return
+  }
   steps.done()
   output.say(retention(target, options.ephemeral === true, 'stopped'))
 }

@@ -6,6 +6,8 @@ export type Interrupt = 'interrupt' | 'terminate'
 export class Interrupts implements Disposable {
   /** Resolves at the first of them. */
   readonly first: Promise<Interrupt>
+  /** Aborts at the first of them. */
+  readonly signal: AbortSignal
   /** Resolves at the second Ctrl-C. */
   readonly second: Promise<void>
   readonly #handlers: readonly [NodeJS.Signals, () => void][]
@@ -15,6 +17,9 @@ export class Interrupts implements Disposable {
     const second = Promise.withResolvers<void>()
     this.first = first.promise
     this.second = second.promise
+    const controller = new AbortController()
+    this.signal = controller.signal
+    void this.first.then(() => controller.abort())
     let count = 0
     const onInterrupt = (): void => {
       if (++count === 1) first.resolve('interrupt')

@@ -1,4 +1,5 @@
 // The `cluster` command: reads its arguments, runs one command, and turns whatever happens into words and an exit code.
+import type { StateError } from '@atoll/supervisor'
 import { CommanderError } from 'commander'
 import { CommandError, exitCodes } from './exit-codes.ts'
 import { Output } from './output.ts'
@@ -12,6 +13,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? exitCodes.ok.code : exitCodes.failure.code),
 )
 
+// Nobody reads what is said (`2>&-`, a closed terminal): that ends nothing.
+process.stderr.on('error', () => {})
+
 const args = process.argv.slice(2)
 let exitCode: number = exitCodes.ok.code
 try {
@@ -19,12 +23,12 @@ try {
     exitCode = code
   }).parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' })
 } catch (error) {
-  exitCode = explain(error)
+  exitCode = await explain(error)
 }
 process.exit(exitCode)
 
 /** Says what went wrong. Answers the exit code. */
-function explain(error: unknown): number {
+async function explain(error: unknown): Promise<number> {
   // Commander has said it already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code
   const output = new Output({ color: 'auto', progress: 'auto' })
@@ -32,6 +36,15 @@ function explain(error: unknown): number {
     output.say(`${output.message('red', '✗')} ${error.message}`)
     output.say('Try: cluster status, or cluster doctor')
     return exitCodes.failure.code
+  }
+  if (error instanceof Error && error.name === 'StateError') {
+    output.say(`${output.message('red', '✗')} ${error.message}`)
+    return exitCodes[(error as StateError).reason].code
+  }
+  const fileTrouble = (await import('@atoll/supervisor')).describeFileTrouble(error)
+  if (fileTrouble !== undefined) {
+    output.say(`${output.message('red', '✗')} ${fileTrouble}`)
+    return exitCodes.environment.code
   }
   if (!(error instanceof CommandError)) {
     output.say(`${output.message('red', '✗')} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)

@@ -36,11 +36,26 @@ function fromProc(port: number): PortHolder | undefined {
   return pid === undefined ? undefined : { pid: Number(pid), command: nameOf(pid) }
 }
 
-/** Program and, for an interpreter, script: the kernel's own name of a Node process is that of its main thread. */
-function nameOf(pid: string): string {
-  const [program = '?', ...args] = (linesOf(`/proc/${pid}/cmdline`)[0] ?? '').split('\0')
-  const script = args.find(arg => arg !== '' && !arg.startsWith('-'))
-  return [program, ...(script === undefined ? [] : [script])].map(path => basename(path)).join(' ')
+const nameOf = (pid: string): string => commandName(linesOf(`/proc/${pid}/cmdline`).join('\n').split('\0'))
+
+/** Programs whose first plain argument is what really runs. Of any other program an argument may be a password. */
+const INTERPRETER = /^(node|nodejs|bun|deno|python[\d.]*|ruby|perl|php|java|sh|bash|dash|zsh)$/
+/** What follows one of these is code, or something else that is nobody's business. */
+const CODE_OPTION = /^(-[a-zA-Z]*[ecp]|--eval|--print)$/
+const NAME_LENGTH_MAX = 60
+
+/**
+ * Program and, for an interpreter, script: the kernel's own name of a Node process is that of its main thread. Nothing else
+ * of a command line is shown; it may be anybody's, and hold anything.
+ */
+export function commandName([path = '', ...args]: readonly string[]): string {
+  // A process may give itself a title: its first word is the program.
+  const program = /^[^\s\p{Cc}]+/u.exec(basename(path))?.[0].slice(0, NAME_LENGTH_MAX) ?? '?'
+  const at = args.findIndex(arg => arg !== '' && !arg.startsWith('-'))
+  const script = args[at]
+  if (script === undefined || !INTERPRETER.test(program) || args.slice(0, at).some(arg => CODE_OPTION.test(arg))) return program
+  const name = basename(script)
+  return name.length > NAME_LENGTH_MAX || /[\s\p{Cc}]/u.test(name) ? program : `${program} ${name}`
 }
 
 function openFiles(pid: string): string[] {

@@ -35,14 +35,22 @@ export async function writeReport(file: string, target: Target, findings: readon
 
 /** Home, user and machine go; secrets never were in it. */
 function redact(text: string): string {
-  const { username } = userInfo()
   const words: readonly (readonly [string, string])[] = [
-    [homedir(), '~'],
+    [ifKnown(homedir), '~'],
     [hostname(), 'HOST'],
-    [username, 'USER'],
+    [ifKnown(() => userInfo().username), 'USER'],
   ]
   // A name that is part of ordinary words says nothing about anybody.
   return words.filter(([word]) => word.length > 3 && word !== 'root').reduce((all, [word, by]) => all.replaceAll(word, by), text)
+}
+
+/** A user without an entry in the system's list has no name and no home; Node throws then. */
+function ifKnown(ask: () => string): string {
+  try {
+    return ask()
+  } catch {
+    return ''
+  }
 }
 
 function logFiles({ paths }: Target): string[] {

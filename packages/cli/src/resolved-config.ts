@@ -1,6 +1,7 @@
 // The configuration in force: flags and environment over the file over the defaults, each value with where it is from.
 import { readFileSync } from 'node:fs'
 import { type ClusterConfig, ConfigError, type PlannedNode, parseConfig, plannedNodes } from '@atoll/service'
+import { describeFileTrouble } from '@atoll/supervisor'
 import { CommandError } from './exit-codes.ts'
 import type { Origin, Target } from './target.ts'
 
@@ -20,7 +21,7 @@ export interface ResolvedConfig {
 /** Reads and resolves the configuration. Throws a CommandError with every problem of the file. */
 export function resolveConfig(target: Target, options: ConfigOptions, env: NodeJS.ProcessEnv = process.env): ResolvedConfig {
   const name = target.configFile ?? 'the default configuration'
-  const written = target.configFile === undefined ? '{}' : readFileSync(target.configFile, 'utf8')
+  const written = target.configFile === undefined ? '{}' : readConfig(target.configFile)
   try {
     const fromFile = parseConfig(written, name)
     const offset = portOffset(options, env)
@@ -36,6 +37,16 @@ export function resolveConfig(target: Target, options: ConfigOptions, env: NodeJ
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     throw new CommandError('usage', `${name} cannot be used.`, { details: error.problems.map(problem => `  ${problem}`) })
+  }
+}
+
+function readConfig(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const trouble = describeFileTrouble(Object.assign(error as Error, { path: file }))
+    if (trouble === undefined) throw error
+    throw new CommandError('usage', `${trouble}.`)
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { lockHolder, takeLock } from './cluster-lock.ts'
+import { heldNodes, lockHolder, nodeLock, takeLock } from './cluster-lock.ts'
 import { identify } from './processes.ts'
 
 let directory: string
@@ -32,4 +32,17 @@ it('passes from a holder that is gone, also when another process has its pid', (
   expect(lockHolder(directory)).toBeUndefined()
   expect(takeLock(directory)).toHaveProperty('release')
   expect(readdirSync(directory)).toEqual(['8.lock'])
+})
+
+it('of a node by itself is seen beside that of the cluster, and does not count as it', () => {
+  expect(heldNodes(directory)).toEqual([])
+  takeLock(directory)
+  const lock = takeLock(nodeLock(directory, 'coordinator-1'))
+  takeLock(nodeLock(directory, 'coordinator-2'))
+  expect(heldNodes(directory).map(({ node, pid }) => ({ node, pid }))).toEqual(
+    ['coordinator-1', 'coordinator-2'].map(node => ({ node, pid: process.pid })),
+  )
+  if ('release' in lock) lock.release()
+  expect(heldNodes(directory).map(({ node }) => node)).toEqual(['coordinator-2'])
+  expect(lockHolder(directory)).toEqual(self)
 })

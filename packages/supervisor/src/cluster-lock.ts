@@ -33,6 +33,21 @@ export function takeLock(directory: string): ClusterLock | { readonly heldBy: Pr
   }
 }
 
+/** The lock of a node that runs without a supervisor; it lies in the cluster's. */
+export const nodeLock = (directory: string, node: string): string => join(directory, node)
+
+/**
+ * Nodes that run without a supervisor, with the process that runs each. Whoever takes the cluster's lock or a node's looks
+ * at the other only then: of two at once at least one sees the other.
+ */
+export function heldNodes(directory: string): readonly (ProcessIdentity & { readonly node: string })[] {
+  const names = entries(directory).filter(name => !/\.(lock|draft)$/.test(name))
+  return names.flatMap(node => {
+    const holder = lockHolder(nodeLock(directory, node))
+    return holder === undefined ? [] : [{ node, ...holder }]
+  })
+}
+
 /** Who holds the lock now; undefined when nobody does. */
 export function lockHolder(directory: string): ProcessIdentity | undefined {
   for (;;) {
@@ -61,9 +76,12 @@ function tryNumber(directory: string, draft: string, number: number): string | u
   return mine
 }
 
-function numbers(directory: string): number[] {
+const numbers = (directory: string): number[] =>
+  entries(directory).flatMap(name => (/^\d+\.lock$/.test(name) ? [Number.parseInt(name, 10)] : []))
+
+function entries(directory: string): string[] {
   try {
-    return readdirSync(directory).flatMap(name => (/^\d+\.lock$/.test(name) ? [Number.parseInt(name, 10)] : []))
+    return readdirSync(directory)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error

@@ -25,8 +25,8 @@ export interface StartRequest {
 
 export type ToSupervisor = StartRequest | { readonly kind: 'detach' }
 
-/** Why a supervisor does not start. `running`: another one has this cluster. `conflict`: what is on disk is not for it. */
-export type RefusalReason = 'running' | 'conflict' | 'failure'
+/** Why a supervisor does not start. `running`: another one has this cluster. `conflict`: what is on disk is not for it. `environment`: the disk is not. */
+export type RefusalReason = 'running' | 'conflict' | 'environment' | 'failure'
 
 export type FromSupervisor =
   /** It answers on its socket; the nodes are being started. `cleaned` were left behind by an earlier one. */

@@ -5,7 +5,13 @@ import { closeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FromSupervisor, RefusalReason, StartRequest, ToSupervisor } from './launch-messages.ts'
 import { processEnvironment } from './node-command.ts'
+import { settles } from './processes.ts'
 import { makeOwnDirectory, openStderr, readIdentity, StateError, type StatePaths, statePaths, stderrFile } from './state-directory.ts'
+
+/** A supervisor that says nothing for this long is stuck; ending what an earlier one left is in it. In milliseconds. */
+const ANSWER_TIMEOUT_MS = 15_000
+/** One that its starter has let go ends by itself within this long, in milliseconds. */
+const ABANDONED_TIMEOUT_MS = 4_000
 
 /** The supervisor did not start; `reason` says what kind of trouble. */
 export class LaunchError extends Error {
@@ -26,12 +32,12 @@ export interface SupervisorEnd {
 export class LaunchedSupervisor {
   /** Nodes of an earlier supervisor that had to be killed first. */
   readonly cleaned: readonly string[]
-  readonly pid: number
   readonly #child: ChildProcess
+  readonly #stderrPath: string
 
-  constructor(child: ChildProcess, pid: number, cleaned: readonly string[]) {
+  constructor(child: ChildProcess, stderrPath: string, cleaned: readonly string[]) {
     this.#child = child
-    this.pid = pid
+    this.#stderrPath = stderrPath
     this.cleaned = cleaned
   }
 
@@ -40,9 +46,14 @@ export class LaunchedSupervisor {
     return endOf(this.#child)
   }
 
+  /** Resolves once it has ended, with SIGKILL after `timeoutMs`: its reaper then ends the nodes. */
+  endsWithin(timeoutMs: number): Promise<SupervisorEnd> {
+    return endOrKill(this.#child, timeoutMs)
+  }
+
   /** Lets it live on without us. */
   async detach(): Promise<void> {
-    const detached = nextMessage(this.#child)
+    const detached = nextMessage(this.#child, this.#stderrPath)
     this.#child.send({ kind: 'detach' } satisfies ToSupervisor)
     await detached
     this.release()
@@ -55,11 +66,18 @@ export class LaunchedSupervisor {
   }
 }
 
-/** Starts a supervisor; resolves when it answers on its socket. Rejects with a LaunchError when it refuses. */
-export async function launchSupervisor(request: Omit<StartRequest, 'kind'>): Promise<LaunchedSupervisor> {
+export interface LaunchOptions {
+  /** Gives up; what was started has ended when the launch rejects. */
+  readonly signal?: AbortSignal
+  readonly timeoutMs?: number
+}
+
+/** Starts a supervisor; resolves when it answers on its socket. Rejects with a LaunchError when it refuses, or does not answer. */
+export async function launchSupervisor(request: Omit<StartRequest, 'kind'>, options: LaunchOptions = {}): Promise<LaunchedSupervisor> {
   const paths = statePaths(request.directory)
   refuseUnusable(paths)
-  const output = openStderr(stderrFile(paths, 'supervisor'))
+  const stderrPath = stderrFile(paths, 'supervisor')
+  const output = openStderr(stderrPath)
   const child = spawn(process.execPath, [join(request.programs, 'supervisor.mjs')], {
     cwd: '/',
     detached: true,
@@ -67,9 +85,15 @@ export async function launchSupervisor(request: Omit<StartRequest, 'kind'>): Pro
     env: processEnvironment(),
   })
   closeSync(output)
+  // Whoever waits for an answer hears of it; later ones are signals that found nobody.
+  child.on('error', () => {})
   child.send({ kind: 'start', ...request } satisfies ToSupervisor, () => {})
-  const answer = await nextMessage(child)
-  if (answer.kind === 'listening' && child.pid !== undefined) return new LaunchedSupervisor(child, child.pid, answer.cleaned)
+  const answer = await nextMessage(child, stderrPath, options).catch(async (error: unknown) => {
+    if (child.connected) child.disconnect()
+    if (child.pid !== undefined) await endOrKill(child, ABANDONED_TIMEOUT_MS)
+    throw error
+  })
+  if (answer.kind === 'listening') return new LaunchedSupervisor(child, stderrPath, answer.cleaned)
   if (answer.kind === 'refused') throw new LaunchError(answer.reason, answer.message)
   throw new LaunchError('failure', `the supervisor answered ${answer.kind}`)
 }
@@ -80,17 +104,44 @@ function refuseUnusable(paths: StatePaths): void {
     readIdentity(paths)
     makeOwnDirectory(paths.logs)
   } catch (error) {
-    if (error instanceof StateError) throw new LaunchError('conflict', error.message)
+    if (error instanceof StateError) throw new LaunchError(error.reason, error.message)
     throw error
   }
 }
 
-function nextMessage(child: ChildProcess): Promise<FromSupervisor> {
-  return new Promise((resolve, reject) => {
-    child.once('message', message => resolve(message as FromSupervisor))
-    child.once('error', error => reject(new LaunchError('failure', `the supervisor could not be started: ${error.message}`)))
-    void endOf(child).then(() => reject(new LaunchError('failure', 'the supervisor ended while it started')))
-  })
+async function nextMessage(child: ChildProcess, stderrPath: string, options: LaunchOptions = {}): Promise<FromSupervisor> {
+  const { signal, timeoutMs = ANSWER_TIMEOUT_MS } = options
+  const { promise, resolve, reject } = Promise.withResolvers<FromSupervisor>()
+  const fail = (message: string): void => reject(new LaunchError('failure', message))
+  const onMessage = (message: unknown): void => resolve(message as FromSupervisor)
+  const onError = (error: Error): void => fail(`the supervisor could not be started: ${error.message}`)
+  const onExit = (): void => fail(`the supervisor ended while it started; what it said is in ${stderrPath}`)
+  const onAbort = (): void => fail('the start was interrupted')
+  const timer = setTimeout(
+    () => fail(`the supervisor did not answer within ${timeoutMs / 1000} s; what it said is in ${stderrPath}`),
+    timeoutMs,
+  )
+  child.once('message', onMessage)
+  child.once('error', onError)
+  void endOf(child).then(onExit)
+  signal?.addEventListener('abort', onAbort)
+  if (signal?.aborted === true) onAbort()
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    child.off('message', onMessage)
+    child.off('error', onError)
+    signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+async function endOrKill(child: ChildProcess, timeoutMs: number): Promise<SupervisorEnd> {
+  // It may have been let go; here it is waited for.
+  child.ref()
+  const end = endOf(child)
+  if (!(await settles(end, timeoutMs))) child.kill('SIGKILL')
+  return await end
 }
 
 function endOf(child: ChildProcess): Promise<SupervisorEnd> {

@@ -6,9 +6,10 @@ import { type Incarnation, nodeId, present } from '@atoll/base'
 import { createClock, createCompute, createNet, systemRandom } from '@atoll/node-ports'
 import { controlConversation, FRAME_BYTES_MAX, HandlerTable, NativeEndpoint } from '@atoll/protocol'
 import { Cluster } from './cluster.ts'
-import { takeLock } from './cluster-lock.ts'
+import { heldNodes, takeLock } from './cluster-lock.ts'
 import { controlHandlers } from './control-handlers.ts'
 import { Ending } from './ending.ts'
+import { describeFileTrouble } from './file-trouble.ts'
 import type { FromSupervisor, RefusalReason, StartRequest, ToSupervisor } from './launch-messages.ts'
 import { NodeSessions } from './node-sessions.ts'
 import { killLeftovers, ProcessList } from './process-list.ts'
@@ -20,6 +21,7 @@ import {
   discardEphemeral,
   establish,
   makeDirectory,
+  makeSocketDirectory,
   readIdentity,
   readSecret,
   StateError,
@@ -64,9 +66,17 @@ async function begin(request: StartRequest): Promise<void> {
       refuse('running', `process ${lock.heldBy.pid} runs this cluster`)
       return
     }
+    const [alone] = heldNodes(paths.lock)
+    if (alone !== undefined) {
+      lock.release()
+      refuse('conflict', `process ${alone.pid} runs ${alone.node} of this cluster by itself`)
+      return
+    }
     await run(request, paths, () => lock.release())
   } catch (error) {
-    if (error instanceof StateError) refuse('conflict', error.message)
+    const fileTrouble = describeFileTrouble(error)
+    if (error instanceof StateError) refuse(error.reason, error.message)
+    else if (fileTrouble !== undefined) refuse('environment', fileTrouble)
     else refuse('failure', error instanceof Error ? (error.stack ?? error.message) : String(error))
   }
 }
@@ -112,14 +122,16 @@ async function run(request: StartRequest, paths: StatePaths, release: () => void
     ports: new RememberedPorts(paths.ports),
     log,
   })
-  const ending = new Ending({ request, paths, cluster, log, reaper, socket: socketPath(paths), release })
+  const socket = socketPath(paths)
+  makeSocketDirectory(socket)
+  const ending = new Ending({ request, paths, cluster, log, reaper, socket, release })
   handlers.serve(
     controlConversation,
     controlHandlers({ request, cluster, configDigest: digestOf(request.config), startedAtMs, stop: options => ending.stop(options) }),
   )
-  const listener = await endpoint.listen({ path: socketPath(paths) })
+  const listener = await endpoint.listen({ path: socket })
   const self = present(identify(process.pid), 'this process')
-  replaceFile(paths.supervisor, `${JSON.stringify({ ...self, socket: socketPath(paths), startedAtMs })}\n`)
+  replaceFile(paths.supervisor, `${JSON.stringify({ ...self, socket, startedAtMs })}\n`)
   log.info({ event: 'supervisor_started', pid: process.pid, cleaned, socket: listener.endpoint }, 'supervising')
   stopOnRequest(ending, log)
   tell({ kind: 'listening', cleaned })

@@ -59,7 +59,7 @@ export async function until(condition: () => boolean, timeoutMs: number, interva
 }
 
 /** Whether `work` settles within `timeoutMs`. */
-export async function settles(work: Promise<void>, timeoutMs: number): Promise<boolean> {
+export async function settles(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<false>(resolve => {
     timer = setTimeout(resolve, timeoutMs, false)

@@ -1,8 +1,8 @@
 // What a cluster keeps on disk: made once, for its owner only, refused when it is newer or damaged.
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { RememberedPorts } from './remembered-ports.ts'
 import {
   clusterNames,
@@ -10,6 +10,7 @@ import {
   establish,
   makeDirectory,
   makeOwnDirectory,
+  makeSocketDirectory,
   readIdentity,
   readSecret,
   StateError,
@@ -25,7 +26,10 @@ beforeEach(() => {
   paths = statePaths(join(root, 'main'))
   makeDirectory(paths)
 })
-afterEach(() => rmSync(root, { recursive: true, force: true }))
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(root, { recursive: true, force: true })
+})
 
 describe('identity and secret', () => {
   it('are made once, and only their owner can read them', () => {
@@ -79,6 +83,27 @@ it('has its socket in a short place when its own path is too long', () => {
   const [one, two] = ['a', 'b'].map(end => socketPath(statePaths(join(root, 'x'.repeat(100) + end))))
   expect(Buffer.byteLength(one!)).toBeLessThan(104)
   expect(one).not.toBe(two)
+})
+
+it('takes a short place for its socket from XDG_RUNTIME_DIR when that is usable', () => {
+  const long = statePaths(join(root, 'x'.repeat(100)))
+  expect(socketPath(long, { XDG_RUNTIME_DIR: '/run/user/7' })).toMatch(/^\/run\/user\/7\/atoll-[0-9a-f]{16}\.sock$/)
+  for (const unusable of ['', 'relative/path', `/${'y'.repeat(100)}`])
+    expect(socketPath(long, { XDG_RUNTIME_DIR: unusable })).toBe(socketPath(long, {}))
+})
+
+it('puts its socket only where nobody else has a hand in it', () => {
+  vi.stubEnv('TMPDIR', root)
+  const socket = socketPath(statePaths(join(root, 'x'.repeat(100))), {})
+  expect(socket.startsWith(root)).toBe(true)
+  makeSocketDirectory(socket)
+  expect(statSync(dirname(socket)).mode & 0o777).toBe(0o700)
+  chmodSync(dirname(socket), 0o755)
+  expect(() => makeSocketDirectory(socket)).toThrow(/only you can use/)
+  rmdirSync(dirname(socket))
+  mkdirSync(join(root, 'elsewhere'), { mode: 0o700 })
+  symlinkSync(join(root, 'elsewhere'), dirname(socket))
+  expect(() => makeSocketDirectory(socket)).toThrow(StateError)
 })
 
 it('remembers a port for as long as the same one is wanted', () => {

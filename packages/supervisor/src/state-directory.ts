@@ -1,8 +1,8 @@
 // What a cluster keeps on disk: `.atoll/<name>/` beside its configuration. Everything but `data/` can be made again.
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { type ClusterId, clusterId } from '@atoll/base'
 import { readIfThere, replaceFile } from './replace-file.ts'
 
@@ -58,9 +58,17 @@ export function openStderr(path: string): number {
   return openSync(path, 'a', 0o600)
 }
 
+/** `conflict`: what is there is not for us. `environment`: the machine does not let us. */
+export type StateTrouble = 'conflict' | 'environment'
+
 /** The directory cannot be used as it is, and nothing in it was touched. */
 export class StateError extends Error {
   override readonly name = 'StateError'
+  readonly reason: StateTrouble
+  constructor(message: string, options: ErrorOptions & { readonly reason?: StateTrouble } = {}) {
+    super(message, options)
+    this.reason = options.reason ?? 'conflict'
+  }
 }
 
 export interface ClusterIdentity {
@@ -103,6 +111,7 @@ export function makeOwnDirectory(path: string): void {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
     throw new StateError(
       `${path} cannot be made (${(error as NodeJS.ErrnoException).code}): work in a directory you may write to, or say --config`,
+      { cause: error, reason: 'environment' },
     )
   }
 }
@@ -137,12 +146,27 @@ export function readSecret(paths: StatePaths): Uint8Array {
 const SOCKET_PATH_BYTES_MAX = 103
 
 /** The supervisor's socket: in the directory, or in a short place of the user's own when that path is too long for a socket. */
-export function socketPath(paths: StatePaths): string {
-  const near = join(paths.directory, 'control.sock')
-  if (Buffer.byteLength(near) <= SOCKET_PATH_BYTES_MAX) return near
-  const runtime = process.env['XDG_RUNTIME_DIR'] ?? join(tmpdir(), `atoll-${process.getuid?.() ?? 'user'}`)
-  makeOwnDirectory(runtime)
-  return join(runtime, `atoll-${createHash('sha256').update(paths.directory).digest('hex').slice(0, 16)}.sock`)
+export function socketPath(paths: StatePaths, env: NodeJS.ProcessEnv = process.env): string {
+  const name = `atoll-${createHash('sha256').update(paths.directory).digest('hex').slice(0, 16)}.sock`
+  const runtime = env['XDG_RUNTIME_DIR'] ?? ''
+  // The XDG base directory specification: a path that is not absolute counts for nothing.
+  const places = [...(isAbsolute(runtime) ? [runtime] : []), ...sharedPlaces()].map(place => join(place, name))
+  const path = [join(paths.directory, 'control.sock'), ...places].find(one => Buffer.byteLength(one) <= SOCKET_PATH_BYTES_MAX)
+  if (path === undefined) throw new StateError(`no path for the supervisor's socket is short enough: the last tried was ${places.at(-1)}`)
+  return path
+}
+
+/** Directories of ours where everybody may make some. */
+const sharedPlaces = (): string[] => [tmpdir(), '/tmp'].map(place => join(place, `atoll-${process.getuid?.() ?? 'user'}`))
+
+/** Makes the directory of a socket. Throws a StateError when somebody else could have a hand in it. */
+export function makeSocketDirectory(socket: string): void {
+  const directory = dirname(socket)
+  makeOwnDirectory(directory)
+  if (!sharedPlaces().includes(directory)) return
+  const found = lstatSync(directory)
+  if (!found.isDirectory() || (found.mode & 0o077) !== 0 || (process.getuid !== undefined && found.uid !== process.getuid()))
+    throw new StateError(`${directory} must be a directory that only you can use: delete it, or set XDG_RUNTIME_DIR`)
 }
 
 /** Names of the clusters that have state under `root`. */

@@ -3,12 +3,14 @@ import { existsSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   clusterNames,
+  heldNodes,
   killLeftovers,
   leftovers,
   lockHolder,
   RememberedPorts,
   readIdentity,
   StateError,
+  socketPath,
   statePaths,
 } from '@atoll/supervisor'
 import { exitCodes } from '../exit-codes.ts'
@@ -62,8 +64,11 @@ async function checkCluster(stateRoot: string, name: string, fix: boolean): Prom
   try {
     const identity = readIdentity(paths)
     if (lockHolder(paths.lock) !== undefined) return [{ check, outcome: 'ok', message: `cluster ${name} is running` }]
+    const alone = heldNodes(paths.lock).map(({ node, pid }) => `${node} (${pid})`)
+    if (alone.length > 0) return [{ check, outcome: 'ok', message: `nodes of cluster ${name} run by themselves: ${alone.join(', ')}` }]
     const left = leftovers(paths.processes).map(({ name: node, pid }) => `${node} (${pid})`)
-    const remains = existsSync(paths.supervisor) || left.length > 0 || identity?.ephemeral === true
+    const socket = socketPath(paths)
+    const remains = existsSync(paths.supervisor) || existsSync(socket) || left.length > 0 || identity?.ephemeral === true
     const exposed = existsSync(paths.secret) && (statSync(paths.secret).mode & 0o077) !== 0
     if (exposed)
       return [{ check, outcome: 'failure', message: `${paths.secret} can be read by others`, remedy: `chmod 600 ${paths.secret}` }]
@@ -72,7 +77,7 @@ async function checkCluster(stateRoot: string, name: string, fix: boolean): Prom
       left.length > 0 ? `these processes: ${left.join(', ')}` : identity?.ephemeral === true ? 'its ephemeral state' : 'its socket'
     if (!fix) return [{ check, outcome: 'warning', message: `cluster ${name} was killed and left ${what}`, remedy: 'cluster doctor --fix' }]
     await killLeftovers(paths.processes)
-    for (const path of identity?.ephemeral === true ? [paths.directory] : [paths.supervisor, paths.processes])
+    for (const path of identity?.ephemeral === true ? [socket, paths.directory] : [socket, paths.supervisor, paths.processes])
       rmSync(path, { recursive: true, force: true })
     return [{ check, outcome: 'ok', message: `cluster ${name} was killed and left ${what}; cleaned up` }]
   } catch (error) {

@@ -1,7 +1,7 @@
 // `cluster down`: stops everything in order and says what stays.
 import { existsSync, rmSync } from 'node:fs'
 import { clusterStop, ProtocolError } from '@atoll/protocol'
-import { isRunning, killLeftovers, lockHolder, until } from '@atoll/supervisor'
+import { heldNodes, isRunning, killLeftovers, lockHolder, until } from '@atoll/supervisor'
 import { CommandError, exitCodes } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
 import { connect } from '../running-cluster.ts'
@@ -36,6 +36,15 @@ export async function stopCluster(target: Target, deleteState: boolean, steps: S
     const holder = lockHolder(target.paths.lock)
     if (holder !== undefined)
       throw new CommandError('conflict', `Process ${holder.pid} is starting or stopping cluster ${target.name}. Try again in a moment.`)
+    const [alone] = heldNodes(target.paths.lock)
+    if (alone !== undefined)
+      throw new CommandError(
+        'conflict',
+        `Process ${alone.pid} runs ${alone.node} of cluster ${target.name} by itself (cluster node run).`,
+        {
+          next: [`kill ${alone.pid}`],
+        },
+      )
     return undefined
   }
   steps.begin(`Stopping cluster ${target.name}`)

@@ -30,7 +30,7 @@ export async function env(options: EnvOptions, output: Output): Promise<number> 
 export async function exec(command: readonly string[], options: TargetOptions): Promise<number> {
   const [program, ...args] = command
   if (program === undefined) throw new CommandError('usage', 'Which program? cluster exec -- COMMAND [ARGUMENTS]')
-  // It ends with this process, however that ends.
+  // It ends with this process, unless that is killed: a SIGKILL leaves the program running, as a shell would.
   const child = execa(program, args, { stdio: 'inherit', env: await readVariables(options), preferLocal: true, reject: false })
   // A terminal sends Ctrl-C to both of us, and the program decides.
   process.on('SIGINT', () => {})

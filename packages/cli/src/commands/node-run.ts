@@ -4,12 +4,25 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import type { ToNode, ToParent } from '@atoll/service'
-import { establish, lockHolder, makeDirectory, nodeArguments, processEnvironment, replaceFile, statePaths } from '@atoll/supervisor'
+import {
+  establish,
+  identify,
+  lockHolder,
+  makeDirectory,
+  nodeArguments,
+  nodeLock,
+  processEnvironment,
+  Reaper,
+  replaceFile,
+  type StatePaths,
+  statePaths,
+  takeLock,
+} from '@atoll/supervisor'
 import { CommandError, exitCodes } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
-import { type ConfigOptions, resolveConfig } from '../resolved-config.ts'
+import { type ConfigOptions, type ResolvedConfig, resolveConfig } from '../resolved-config.ts'
 import { addressOf } from '../status-view.ts'
-import { findTarget, type TargetOptions } from '../target.ts'
+import { findTarget, type Target, type TargetOptions } from '../target.ts'
 
 export interface NodeRunOptions extends TargetOptions, ConfigOptions {
   readonly state?: string
@@ -27,36 +40,71 @@ export async function nodeRun(name: string, options: NodeRunOptions, output: Out
       details: [`It has ${plan.map(node => node.name).join(', ')}.`],
     })
   const paths = options.state === undefined ? target.paths : statePaths(options.state)
+  makeDirectory(paths)
+  const lock = takeLock(nodeLock(paths.lock, name))
+  if ('heldBy' in lock)
+    throw new CommandError('conflict', `Process ${lock.heldBy.pid} runs ${name} already.`, { next: ['another --state'] })
+  try {
+    return await runAlone({ target, paths, plan, text, own, options }, output)
+  } finally {
+    lock.release()
+  }
+}
+
+interface Alone {
+  readonly target: Target
+  readonly paths: StatePaths
+  readonly plan: ResolvedConfig['plan']
+  /** The configuration as the node reads it. */
+  readonly text: string
+  readonly own: ResolvedConfig['plan'][number]
+  readonly options: NodeRunOptions
+}
+
+/** Holds the node's lock. */
+async function runAlone({ target, paths, plan, text, own, options }: Alone, output: Output): Promise<number> {
+  const { name, role } = own
   const holder = lockHolder(paths.lock)
   if (holder !== undefined)
     throw new CommandError('conflict', `Supervisor ${holder.pid} runs the nodes in ${paths.directory}.`, {
       next: ['cluster down', 'another --state'],
     })
-  makeDirectory(paths)
   establish(paths, target.name, false)
   const config = join(paths.directory, `${name}.config.json`)
   replaceFile(config, text)
   const seeds =
     options.join?.map(readAddress) ?? plan.filter(node => node.name !== name).map(({ host, nativePort }) => ({ host, port: nativePort }))
   const port = options.nativePort === undefined ? own.nativePort : Number(options.nativePort)
-  const place = { programs: import.meta.dirname, role: own.role, name, state: paths.directory, config, port }
+  const place = { programs: import.meta.dirname, role, name, state: paths.directory, config, port }
   return await attend(nodeArguments({ ...place, strictPorts: options.strictPorts === true }), seeds, output)
 }
 
 /** Runs the node until it ends. Answers its exit code. */
 async function attend(args: readonly string[], seeds: ToNode['seeds'], output: Output): Promise<number> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: processEnvironment() })
-  // Ctrl-C reaches it through the terminal, too, but what it stops on is TERM.
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => child.kill('SIGTERM'))
+  // Were this process killed, a paused node could not notice it; the reaper does, and wants a group of its own to kill.
+  const reaper = new Reaper(join(import.meta.dirname, 'reaper'), () => {})
+  const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const
+  const child = spawn(process.execPath, args, { detached: true, stdio: [...stdio], env: processEnvironment() })
+  const identity = child.pid === undefined ? undefined : identify(child.pid)
+  if (identity !== undefined) reaper.hold(identity)
+  // What it stops on is TERM; a second Ctrl-C does not wait for that.
+  let interrupts = 0
+  process.on('SIGINT', () => child.kill(++interrupts === 1 ? 'SIGTERM' : 'SIGKILL'))
+  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill('SIGTERM'))
   child.on('message', (message: ToParent) => {
     if (message.kind !== 'bound') return
     for (const endpoint of message.endpoints) output.say(`Listening for ${endpoint.protocol} on ${addressOf(endpoint)}.`)
     child.send({ kind: 'seeds', seeds } satisfies ToNode)
   })
-  return await new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('exit', (code, signal) => resolve(signal === null ? (code ?? exitCodes.failure.code) : 128 + constants.signals[signal]))
-  })
+  try {
+    return await new Promise((resolve, reject) => {
+      child.on('error', reject)
+      child.on('exit', (code, signal) => resolve(signal === null ? (code ?? exitCodes.failure.code) : 128 + constants.signals[signal]))
+    })
+  } finally {
+    if (child.pid !== undefined) reaper.forget(child.pid)
+    await reaper.close()
+  }
 }
 
 function readAddress(text: string): ToNode['seeds'][number] {

@@ -21,6 +21,7 @@ export type Verb = keyof typeof verbs
 
 /** Answers once the effect is there: the process is gone, stopped, going on or serving again. */
 export async function actOnNodes(verb: Verb, patterns: readonly string[], options: NodesOptions, output: Output): Promise<number> {
+  if (patterns.length === 0 && options.all !== true) throw new CommandError('usage', 'Which nodes? NODE… or --all')
   const { message, done, timeoutMs } = verbs[verb]
   const nodes = await withCluster(findTarget(options), async client => {
     const names = (await statusOf(client, false)).nodes.map(({ name }) => name)

@@ -1,7 +1,7 @@
 // `cluster up`: starts the cluster or finds it running, waits until it is truly ready, and stays with it or not.
 import { readFileSync } from 'node:fs'
 import { nodesRestart, ProtocolError } from '@atoll/protocol'
-import { type ControlClient, LaunchError, type LaunchedSupervisor, StateError } from '@atoll/supervisor'
+import { type ControlClient, LaunchError, type LaunchedSupervisor, lockHolder, StateError } from '@atoll/supervisor'
 import { awaitReady, becomeReady, launch } from '../bring-up.ts'
 import { CommandError, exitCodes } from '../exit-codes.ts'
 import { attend, stop } from '../foreground.ts'
@@ -30,7 +30,7 @@ export async function up(options: UpOptions, output: Output): Promise<number> {
     return await startOrFind(run)
   } catch (error) {
     run.steps.failed()
-    if (error instanceof StateError) throw new CommandError('conflict', error.message)
+    if (error instanceof StateError) throw new CommandError(error.reason, error.message)
     if (error instanceof LaunchError) throw new CommandError('failure', error.message, { next: ['cluster doctor'] })
     throw error
   }
@@ -38,15 +38,21 @@ export async function up(options: UpOptions, output: Output): Promise<number> {
 
 async function startOrFind(run: UpRun): Promise<number> {
   const { target, options, steps } = run
+  let runs: boolean
   {
     await using running = await connect(target)
+    runs = running !== undefined
     if (running !== undefined && options.recreate !== true) return await alreadyRunning(run, running)
   }
-  await stopCluster(target, false, steps)
+  if (runs) await stopCluster(target, false, steps)
   const ports = new PortWatch(target.paths)
   using interrupts = new Interrupts()
-  const supervisor = await launch(run)
-  if (supervisor === undefined) return await waitForOther(run)
+  const supervisor = await launch(run, interrupts)
+  if (supervisor === undefined) {
+    // Nothing here is ours: from here on Ctrl-C ends just this command, as it does for a cluster that runs already.
+    interrupts[Symbol.dispose]()
+    return await waitForOther(run)
+  }
   if (supervisor.cleaned.length > 0) run.output.warn(`Killed what an earlier supervisor left behind: ${supervisor.cleaned.join(', ')}.`)
   return await bringUp(run, supervisor, ports, interrupts)
 }
@@ -106,13 +112,13 @@ async function alreadyRunning(run: UpRun, client: ControlClient): Promise<number
   return status.ready || !run.options.wait ? exitCodes.ok.code : exitCodes.degraded.code
 }
 
-/** Somebody else is starting this cluster right now. */
+/** Somebody else is starting this cluster right now, or stopping it. */
 async function waitForOther(run: UpRun): Promise<number> {
   const deadlineMs = performance.now() + OTHER_START_TIMEOUT_MS
   for (;;) {
     await using client = await connect(run.target)
     if (client !== undefined) return await alreadyRunning(run, client)
-    if (performance.now() > deadlineMs)
+    if (performance.now() > deadlineMs || lockHolder(run.target.paths.lock) === undefined)
       throw new CommandError('conflict', `Another process is starting or stopping cluster ${run.target.name}.`, {
         next: ['cluster doctor'],
       })

@@ -96,6 +96,7 @@ function readHolder(directory: string, number: number): ProcessIdentity | undefi
   const file = join(directory, `${number}.lock`)
   const text = readIfThere(file)
   if (text === undefined) return 'succeeded'
-  const { pid, startTime } = parseObject(text, file)
-  return typeof pid === 'number' && typeof startTime === 'string' ? { pid, startTime } : undefined
+  const { pid, startTime, bootId } = parseObject(text, file)
+  if (typeof pid !== 'number' || typeof startTime !== 'string') return undefined
+  return { pid, startTime, ...(typeof bootId === 'string' ? { bootId } : {}) }
 }

@@ -16,6 +16,7 @@ export {
   establish,
   makeDirectory,
   readIdentity,
+  removeDirectory,
   STATE_ROOT,
   StateError,
   type StatePaths,

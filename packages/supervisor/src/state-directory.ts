@@ -1,8 +1,8 @@
 // What a cluster keeps on disk: `.atoll/<name>/` beside its configuration. Everything but `data/` can be made again.
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, isAbsolute, join } from 'node:path'
+import { basename, dirname, isAbsolute, join } from 'node:path'
 import { type ClusterId, clusterId } from '@atoll/base'
 import { readIfThere, replaceFile } from './replace-file.ts'
 
@@ -113,6 +113,19 @@ export function makeOwnDirectory(path: string): void {
       `${path} cannot be made (${(error as NodeJS.ErrnoException).code}): work in a directory you may write to, or say --config`,
       { cause: error, reason: 'environment' },
     )
+  }
+}
+
+/** Deletes the directory, and with the last cluster the folder they all were in. */
+export function removeDirectory({ directory }: StatePaths): void {
+  rmSync(directory, { recursive: true, force: true })
+  if (basename(dirname(directory)) !== STATE_ROOT) return
+  try {
+    rmdirSync(dirname(directory))
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    // Another cluster is in it, or somebody else was faster.
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(code)) throw error
   }
 }
 

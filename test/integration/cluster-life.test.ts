@@ -1,7 +1,7 @@
 // The life of a cluster through the command line: up and down, ports, data, names, configuration, and what is said.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allGone, freePorts, occupy, release, type Status, TestCluster } from './cluster-fixture.ts'
 
@@ -125,7 +125,7 @@ describe('a running cluster', () => {
     expect(await cluster.run('down')).toMatchObject({ code: 0, stderr: expect.stringContaining('is not running') as string })
     expect(await cluster.json('ls')).toMatchObject({ clusters: [{ name: 'main', state: 'stopped' }] })
     await cluster.ok('down', '--volumes')
-    expect(existsSync(cluster.paths.directory)).toBe(false)
+    expect(existsSync(dirname(cluster.paths.directory))).toBe(false)
   })
 })
 
@@ -190,6 +190,14 @@ describe('names and data', () => {
     await cluster.ok('down', '--volumes', '--name', 'one')
   })
 
+  it('starts also when nobody listens to what it says', async () => {
+    await using cluster = await TestCluster.create({ count: 1 })
+    const up = cluster.start(['up', '-d'])
+    up.child.stderr?.destroy()
+    expect((await up.finished()).code).toBe(0)
+    expect((await cluster.status()).ready).toBe(true)
+  })
+
   it('starts once when two ask at the same time', async () => {
     await using cluster = await TestCluster.create({ count: 2 })
     const both = await Promise.all([cluster.run('up', '-d'), cluster.run('up', '-d')])
@@ -241,6 +249,7 @@ describe('usage', () => {
       [['topic', 'create'], /unknown command 'topic'/],
       [['up', '--bogus'], /unknown option '--bogus'/],
       [['up', '--timeout', 'soon'], /--timeout wants seconds/],
+      [['status', '--watch=abc'], /--watch wants seconds/],
       [['logs', '--level', 'loud'], /--level wants one of debug, info, warn, error/],
       [['status', '--name', 'No Name'], /cannot name a cluster/],
       [['up', '--port-offset', '-1'], /port offset is a whole number/],

@@ -54,6 +54,11 @@ describe('faults', () => {
     await cluster.until(beliefs(left, [name, right]), ['dead', 'alive'])
     // A node that is cut off from all others still answers whoever asks it itself.
     expect(await cluster.node(name)).toMatchObject({ state: 'running', answers: true })
+    expect((await cluster.run('status')).stdout).toContain(
+      name === 'coordinator-1'
+        ? '! cut: coordinator-1 | coordinator-2, coordinator-3 (`cluster heal` undoes it)\n'
+        : '! cut: coordinator-1',
+    )
     await cluster.ok('heal')
     await cluster.until(({ ready, links }) => ({ ready, links }), { ready: true, links: [] })
   })

@@ -90,7 +90,7 @@ async function startFailure(run: UpRun, { client, supervisor }: Attached): Promi
   if (options.retain === true) await supervisor.detach()
   else {
     await client.request(clusterStop, { deleteState: false, kill: false }, resolved.config.shutdownGraceMs + STOP_MARGIN_MS)
-    await supervisor.ended
+    await supervisor.endsWithin(STOP_MARGIN_MS)
   }
   const message =
     reason === 'notReady'

@@ -9,13 +9,15 @@ let home: string
 beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), 'Shop_'))
   mkdirSync(join(home, 'src/deep'), { recursive: true })
-  mkdirSync(join(home, 'kept/.atoll'), { recursive: true })
+  mkdirSync(join(home, 'kept/.atoll/kept'), { recursive: true })
+  mkdirSync(join(home, 'src/.atoll'), { recursive: true })
+  writeFileSync(join(home, 'kept/.atoll/kept/cluster.json'), '{}')
   writeFileSync(join(home, 'cluster.config.json'), '{}')
   writeFileSync(join(home, 'src/other.json'), '{}')
 })
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
-it('is the one of the nearest configuration above, named after its directory', () => {
+it('is the one of the nearest configuration above, named after its directory; an empty state folder counts for nothing', () => {
   const target = findTarget({}, {}, join(home, 'src/deep'))
   expect(target.configFile).toBe(join(home, 'cluster.config.json'))
   expect(target.name).toMatch(/^shop-[a-z0-9-]+$/)

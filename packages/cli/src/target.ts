@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isDnsLabel } from '@atoll/base'
-import { STATE_ROOT, type StatePaths, statePaths } from '@atoll/supervisor'
+import { clusterNames, STATE_ROOT, type StatePaths, statePaths } from '@atoll/supervisor'
 import { CommandError } from './exit-codes.ts'
 
 export const CONFIG_FILE = 'cluster.config.json'
@@ -48,8 +48,16 @@ function chosenName(options: TargetOptions, env: NodeJS.ProcessEnv, home: string
 /** The nearest directory, from `from` upwards, with a configuration or with state of ours; `from` itself when there is none. */
 function nearestHome(from: string): string {
   for (let at = from; ; at = dirname(at)) {
-    if (existsSync(join(at, CONFIG_FILE)) || existsSync(join(at, STATE_ROOT))) return at
+    if (existsSync(join(at, CONFIG_FILE)) || holdsCluster(join(at, STATE_ROOT))) return at
     if (dirname(at) === at) return from
+  }
+}
+
+function holdsCluster(stateRoot: string): boolean {
+  try {
+    return clusterNames(stateRoot).length > 0
+  } catch {
+    return false // not a directory, or somebody else's
   }
 }
 

@@ -15,9 +15,9 @@ export function showSummary({ target, options, output }: UpRun, status: ClusterS
   output.data(`${sign} Cluster ${output.mark('bold', target.name)} ${state} ${when}`)
   for (const line of nodeTable(status.nodes, output)) output.data(`  ${line}`)
   for (const sentence of status.ready ? [] : status.unready) output.data(output.mark('yellow', `  ! ${sentence}`))
-  const victim = status.nodes.at(-1)?.name ?? 'NODE'
+  const victim = status.nodes.at(-1)?.name
   output.data('Next:  cluster status --watch')
-  output.data(`       cluster kill ${victim}       then cluster restart ${victim}`)
+  if (victim !== undefined) output.data(`       cluster kill ${victim}       then cluster restart ${victim}`)
   output.data(how === 'attached' ? '       Ctrl-C stops the cluster; twice kills it' : '       cluster logs -f, cluster down')
   output.data(output.mark('dim', retention(target, status.ephemeral, 'running')))
 }

@@ -2,7 +2,7 @@
 // them and whoever reads them.
 import { type ClusterId, clusterId, isDnsLabel } from '@atoll/base'
 
-/** The format of the state directory that this build reads and writes. */
+/** The format of the state directory that this build reads and writes; raised when an older version would misread what is new. */
 export const STATE_FORMAT = 1
 
 /** Bytes of a cluster's secret, written as twice as many lower-case hex digits. */

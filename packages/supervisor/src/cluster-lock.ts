@@ -1,7 +1,7 @@
 // One supervisor per cluster. A lock is a numbered file that names its holder, and the highest number counts. A lock
 // whose holder is gone is never taken over in place (two could do that at once) but succeeded by the next number,
 // which only one process can create.
-import { linkSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, linkSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { present } from '@atoll/base'
 import { identify, isRunning, type ProcessIdentity } from './processes.ts'
@@ -25,12 +25,16 @@ export function takeLock(directory: string): ClusterLock | { readonly heldBy: Pr
       if (holder === 'succeeded') continue
       if (holder !== undefined && isRunning(holder)) return { heldBy: holder }
       const mine = tryNumber(directory, draft, newest + 1)
-      // The number stays: a lower one that came back would count for nothing.
-      if (mine !== undefined) return { release: () => replaceFile(mine, '{}') }
+      // The number stays: a lower one that came back would count for nothing. Where the directory is gone, nothing is held.
+      if (mine !== undefined) return { release: () => giveBack(mine) }
     }
   } finally {
     rmSync(draft, { force: true })
   }
+}
+
+function giveBack(file: string): void {
+  if (existsSync(file)) replaceFile(file, '{}')
 }
 
 /** The lock of a node that runs without a supervisor; it lies in the cluster's. */
@@ -96,6 +100,7 @@ function readHolder(directory: string, number: number): ProcessIdentity | undefi
   const file = join(directory, `${number}.lock`)
   const text = readIfThere(file)
   if (text === undefined) return 'succeeded'
-  const { pid, startTime } = parseObject(text, file)
-  return typeof pid === 'number' && typeof startTime === 'string' ? { pid, startTime } : undefined
+  const { pid, startTime, bootId } = parseObject(text, file)
+  if (typeof pid !== 'number' || typeof startTime !== 'string') return undefined
+  return { pid, startTime, ...(typeof bootId === 'string' ? { bootId } : {}) }
 }

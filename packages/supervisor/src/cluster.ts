@@ -193,8 +193,7 @@ export class Cluster {
   /** Once, when no node is still on its way to its port. */
   #sendFirstSeeds(): void {
     const nodes = [...this.#nodes.values()]
-    const startedMs = Math.min(...nodes.map(node => node.startedAtMs ?? Date.now()))
-    const late = Date.now() - startedMs >= SEEDS_LATEST_MS
+    const late = nodes.some(node => node.sinceStartMs >= SEEDS_LATEST_MS)
     if (this.#seedsSent || (!late && nodes.some(node => node.hasProcess && !node.isBound))) return
     this.#seedsSent = true
     for (const node of nodes) if (node.isBound) this.#sendSeeds(node)

@@ -4,7 +4,7 @@ import type { Cluster } from './cluster.ts'
 import type { StartRequest } from './launch-messages.ts'
 import { settles } from './processes.ts'
 import type { Reaper } from './reaper.ts'
-import type { StatePaths } from './state-directory.ts'
+import { removeDirectory, type StatePaths } from './state-directory.ts'
 import type { SupervisorLog } from './supervisor-log.ts'
 
 /** A reaper that holds nothing ends at once, in milliseconds. */
@@ -61,7 +61,7 @@ export class Ending {
     log.info({ event: 'supervisor_stopped' }, 'stopped')
     log.flush()
     for (const path of [socket, paths.supervisor, paths.processes]) rmSync(path, { force: true })
-    if (deleteState || request.ephemeral) rmSync(paths.directory, { recursive: true, force: true })
+    if (deleteState || request.ephemeral) removeDirectory(paths)
     else release()
   }
 }

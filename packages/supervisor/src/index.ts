@@ -7,7 +7,7 @@ export { LaunchError, LaunchedSupervisor, launchSupervisor } from './launch.ts'
 export type { RefusalReason, StartRequest } from './launch-messages.ts'
 export { nodeArguments, processEnvironment } from './node-command.ts'
 export { killLeftovers, leftovers } from './process-list.ts'
-export { identify, isRunning, type ProcessIdentity, until } from './processes.ts'
+export { identify, isRunning, type ProcessIdentity, settles, until } from './processes.ts'
 export { Reaper } from './reaper.ts'
 export { RememberedPorts } from './remembered-ports.ts'
 export { replaceFile } from './replace-file.ts'
@@ -16,6 +16,7 @@ export {
   establish,
   makeDirectory,
   readIdentity,
+  removeDirectory,
   STATE_ROOT,
   StateError,
   type StatePaths,

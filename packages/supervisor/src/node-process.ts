@@ -43,7 +43,10 @@ export class NodeProcess {
   #isBound = false
   #stateBeforePause: NodeState = 'running'
   #fatal: string | undefined
+  /** Wall time, for people. */
   #startedAtMs: number | undefined
+  /** Monotonic time, for waiting. */
+  #startedOnClockMs: number | undefined
   #exit: string | undefined
   #endpoints: readonly EndpointRow[] = []
   #takenPort: number | undefined
@@ -71,6 +74,10 @@ export class NodeProcess {
   get startedAtMs(): number | undefined {
     return this.#startedAtMs
   }
+  /** Milliseconds since its last start; 0 before the first. */
+  get sinceStartMs(): number {
+    return this.#startedOnClockMs === undefined ? 0 : performance.now() - this.#startedOnClockMs
+  }
   /** How its last process ended. */
   get exit(): string | undefined {
     return this.#exit
@@ -93,6 +100,7 @@ export class NodeProcess {
     this.#exit = undefined
     this.#state = 'starting'
     this.#startedAtMs = Date.now()
+    this.#startedOnClockMs = performance.now()
     const args = this.#command.arguments(port)
     const env = this.#events.starting(this)
     const output = openStderr(this.#command.stderrPath)

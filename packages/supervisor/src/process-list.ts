@@ -73,15 +73,15 @@ function readList(path: string): readonly ListedProcess[] {
   const text = readIfThere(path)
   if (text === undefined) return []
   const rows = parseObject(`{"processes":${text}}`, path)['processes'] as readonly ReturnType<typeof toJson>[]
-  return rows.map(({ name, token, pid, startTime }) => ({
+  return rows.map(({ name, token, pid, startTime, bootId }) => ({
     name,
     token,
-    ...(pid === undefined || startTime === undefined ? {} : { process: { pid, startTime } }),
+    ...(pid === undefined || startTime === undefined ? {} : { process: { pid, startTime, ...(bootId === undefined ? {} : { bootId }) } }),
   }))
 }
 
 function toJson({ name, token, process: known }: ListedProcess) {
-  return { name, token, pid: known?.pid, startTime: known?.startTime }
+  return { name, token, pid: known?.pid, startTime: known?.startTime, bootId: known?.bootId }
 }
 
 /**

@@ -23,6 +23,8 @@ it('knows a process by its pid and start time, and not once it has ended', async
   expect(identity.startTime).toMatch(/^\S+$/)
   expect(isRunning(identity)).toBe(true)
   expect(isRunning({ ...identity, startTime: 'another' })).toBe(false)
+  expect(isRunning({ ...identity, bootId: 'of the day before' })).toBe(false)
+  expect(isRunning({ pid, startTime: identity.startTime })).toBe(true)
   signalGroup(pid, 'SIGKILL')
   expect(await until(() => !isRunning(identity), 5_000)).toBe(true)
   expect(identify(pid)).toBeUndefined()

@@ -1,5 +1,6 @@
 // Processes as the machine knows them. A pid alone names nobody: the system reuses it. Together with the time its
-// process started it does, so everything that is written down or killed is a pair of both.
+// process started it does, so everything that is written down or killed is a pair of both. Where that time counts from the
+// start of the system, what is written down also says which start.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -8,6 +9,8 @@ export interface ProcessIdentity {
   readonly pid: number
   /** When it started, as the system tells it and without white space; only ever compared for equality. */
   readonly startTime: string
+  /** Which start of the system that counts from; absent where the time is a date. */
+  readonly bootId?: string
 }
 
 interface Row {
@@ -19,11 +22,15 @@ interface Row {
 /** The identity of a running process; undefined when there is none (a zombie is none). */
 export function identify(pid: number): ProcessIdentity | undefined {
   const row = look(pid)
-  return row === undefined || row.state === 'Z' ? undefined : { pid, startTime: row.startTime }
+  if (row === undefined || row.state === 'Z') return undefined
+  const bootId = currentBootId()
+  return { pid, startTime: row.startTime, ...(bootId === undefined ? {} : { bootId }) }
 }
 
 /** Whether exactly this process still runs. */
 export function isRunning(identity: ProcessIdentity): boolean {
+  // One that was written down without it is from a version that did not know it.
+  if (identity.bootId !== undefined && identity.bootId !== currentBootId()) return false
   return identify(identity.pid)?.startTime === identity.startTime
 }
 
@@ -67,6 +74,22 @@ export async function settles(work: Promise<unknown>, timeoutMs: number): Promis
   const inTime = await Promise.race([work.then(() => true), late])
   clearTimeout(timer)
   return inTime
+}
+
+/** proc_sys_kernel(5): random, and another one after each start of the system. */
+function readBootId(): string | undefined {
+  try {
+    return process.platform === 'linux' ? readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim() : undefined
+  } catch {
+    return undefined // not every container shows it
+  }
+}
+
+let knownBootId: { readonly value: string | undefined } | undefined
+/** It does not change while this process runs. */
+function currentBootId(): string | undefined {
+  knownBootId ??= { value: readBootId() }
+  return knownBootId.value
 }
 
 function look(pid: number): Row | undefined {

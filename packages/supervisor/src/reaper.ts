@@ -39,7 +39,7 @@ done
 exit 0
 `
 
-/** A reaper that dies is replaced at most this often, so that a machine that cannot run one is not kept busy. */
+/** So many reapers that died are replaced; then the owner fails, so that a machine that cannot run one is not kept busy. */
 const REPLACEMENTS_MAX = 10
 
 export class Reaper {

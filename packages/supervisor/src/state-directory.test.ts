@@ -50,7 +50,7 @@ describe('identity and secret', () => {
     ['{"format":2,"clusterId":"main-1"}', /newer version \(format 2/],
     ['{"format":1}', /is damaged/],
     ['{', /is damaged/],
-    ['[]', /want a JSON object/],
+    ['[]', /is damaged/],
   ])('%s is refused', (text, sentence) => {
     writeFileSync(paths.identity, text)
     expect(() => readIdentity(paths)).toThrow(StateError)
@@ -60,7 +60,7 @@ describe('identity and secret', () => {
   it('a damaged secret is refused, not replaced', () => {
     establish(paths, 'main', false)
     writeFileSync(paths.secret, 'short')
-    expect(() => readSecret(paths)).toThrow(/damaged/)
+    expect(() => readSecret(paths)).toThrow(/does not hold a secret/)
     establish(paths, 'main', false)
     expect(readFileSync(paths.secret, 'utf8')).toBe('short')
   })

@@ -1,13 +1,12 @@
 // What a cluster keeps on disk: `.atoll/<name>/` beside its configuration. Everything but `data/` can be made again.
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, isAbsolute, join } from 'node:path'
+import { basename, dirname, isAbsolute, join } from 'node:path'
 import { type ClusterId, clusterId } from '@atoll/base'
+import { clusterIdIn, SECRET_BYTES, STATE_FORMAT, StateFormatError, secretIn } from '@atoll/service'
 import { readIfThere, replaceFile } from './replace-file.ts'
 
-/** Raised when a newer version lays this directory out in a way an older one would misread. */
-export const STATE_FORMAT = 1
 /** The folder beside the configuration that holds all its clusters. */
 export const STATE_ROOT = '.atoll'
 
@@ -81,14 +80,19 @@ export interface ClusterIdentity {
 export function readIdentity(paths: StatePaths): ClusterIdentity | undefined {
   const text = readIfThere(paths.identity)
   if (text === undefined) return undefined
-  const found = parseObject(text, paths.identity)
-  if (typeof found['format'] === 'number' && found['format'] > STATE_FORMAT)
-    throw new StateError(
-      `${paths.directory} was written by a newer version (format ${found['format']}, this version knows ${STATE_FORMAT}); nothing in it was touched`,
-    )
-  if (found['format'] !== STATE_FORMAT || typeof found['clusterId'] !== 'string')
-    throw new StateError(`${paths.identity} is damaged: want {"format":${STATE_FORMAT},"clusterId":"…"}`)
-  return { id: clusterId(found['clusterId']), ephemeral: found['ephemeral'] === true }
+  const id = inFile(paths.identity, text, clusterIdIn)
+  const { ephemeral } = parseObject(text, paths.identity)
+  return { id, ephemeral: ephemeral === true }
+}
+
+/** What `parse` finds in the file at `path`. */
+function inFile<T>(path: string, text: string, parse: (text: string) => T): T {
+  try {
+    return parse(text)
+  } catch (error) {
+    if (error instanceof StateFormatError) throw new StateError(`${path} ${error.message}`, { cause: error })
+    throw error
+  }
 }
 
 /** Makes the directory, readable by its owner only. */
@@ -116,6 +120,19 @@ export function makeOwnDirectory(path: string): void {
   }
 }
 
+/** Deletes the directory, and with the last cluster the folder they all were in. */
+export function removeDirectory({ directory }: StatePaths): void {
+  rmSync(directory, { recursive: true, force: true })
+  if (basename(dirname(directory)) !== STATE_ROOT) return
+  try {
+    rmdirSync(dirname(directory))
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    // Another cluster is in it, or somebody else was faster.
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(code)) throw error
+  }
+}
+
 /** Deletes what an ephemeral cluster left behind when it was killed. The caller holds the lock. */
 export function discardEphemeral(paths: StatePaths): void {
   if (readIdentity(paths)?.ephemeral !== true) return
@@ -126,7 +143,7 @@ export function discardEphemeral(paths: StatePaths): void {
 
 /** The cluster's identity and secret, made on first use. The caller holds the lock. */
 export function establish(paths: StatePaths, name: string, ephemeral: boolean): ClusterIdentity {
-  if (readIfThere(paths.secret) === undefined) replaceFile(paths.secret, randomBytes(32).toString('hex'), { durable: true })
+  if (readIfThere(paths.secret) === undefined) replaceFile(paths.secret, randomBytes(SECRET_BYTES).toString('hex'), { durable: true })
   const found = readIdentity(paths)
   if (found !== undefined) return found
   // Never reused: a process of a deleted cluster of the same name must not pass for one of this.
@@ -137,9 +154,9 @@ export function establish(paths: StatePaths, name: string, ephemeral: boolean): 
 
 /** The secret's bytes. Throws a StateError when it is missing or damaged. */
 export function readSecret(paths: StatePaths): Uint8Array {
-  const text = readIfThere(paths.secret)?.trim()
-  if (text === undefined || !/^[0-9a-f]{64}$/.test(text)) throw new StateError(`${paths.secret} is missing or damaged`)
-  return Buffer.from(text, 'hex')
+  const text = readIfThere(paths.secret)
+  if (text === undefined) throw new StateError(`${paths.secret} is missing`)
+  return inFile(paths.secret, text, secretIn)
 }
 
 /** sockaddr_un.sun_path is 104 bytes on macOS and 108 on Linux, its final zero included. */

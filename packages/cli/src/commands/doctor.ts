@@ -9,6 +9,7 @@ import {
   lockHolder,
   RememberedPorts,
   readIdentity,
+  removeDirectory,
   StateError,
   socketPath,
   statePaths,
@@ -77,8 +78,8 @@ async function checkCluster(stateRoot: string, name: string, fix: boolean): Prom
       left.length > 0 ? `these processes: ${left.join(', ')}` : identity?.ephemeral === true ? 'its ephemeral state' : 'its socket'
     if (!fix) return [{ check, outcome: 'warning', message: `cluster ${name} was killed and left ${what}`, remedy: 'cluster doctor --fix' }]
     await killLeftovers(paths.processes)
-    for (const path of identity?.ephemeral === true ? [socket, paths.directory] : [socket, paths.supervisor, paths.processes])
-      rmSync(path, { recursive: true, force: true })
+    for (const path of [socket, paths.supervisor, paths.processes]) rmSync(path, { force: true })
+    if (identity?.ephemeral === true) removeDirectory(paths)
     return [{ check, outcome: 'ok', message: `cluster ${name} was killed and left ${what}; cleaned up` }]
   } catch (error) {
     if (!(error instanceof StateError)) throw error

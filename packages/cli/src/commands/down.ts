@@ -1,7 +1,7 @@
 // `cluster down`: stops everything in order and says what stays.
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { clusterStop, ProtocolError } from '@atoll/protocol'
-import { heldNodes, isRunning, killLeftovers, lockHolder, until } from '@atoll/supervisor'
+import { heldNodes, isRunning, killLeftovers, lockHolder, removeDirectory, until } from '@atoll/supervisor'
 import { CommandError, exitCodes } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
 import { connect } from '../running-cluster.ts'
@@ -22,7 +22,7 @@ export async function down(options: DownOptions, output: Output): Promise<number
   const steps = new Steps(output)
   const stopped = await stopCluster(target, options.volumes === true, steps)
   const cleaned = stopped === undefined ? await killLeftovers(target.paths.processes) : []
-  if (options.volumes === true) rmSync(target.paths.directory, { recursive: true, force: true })
+  if (options.volumes === true) removeDirectory(target.paths)
   if (cleaned.length > 0) output.warn(`Killed what an earlier supervisor left behind: ${cleaned.join(', ')}.`)
   if (stopped === undefined && cleaned.length === 0) output.say(`Cluster ${target.name} is not running.`)
   output.say(whatStays(target, options.volumes === true))

@@ -15,6 +15,7 @@ import {
   Reaper,
   replaceFile,
   type StatePaths,
+  settles,
   statePaths,
   takeLock,
 } from '@atoll/supervisor'
@@ -23,6 +24,9 @@ import type { Output } from '../output.ts'
 import { type ConfigOptions, type ResolvedConfig, resolveConfig } from '../resolved-config.ts'
 import { addressOf } from '../status-view.ts'
 import { findTarget, type Target, type TargetOptions } from '../target.ts'
+
+/** A reaper that holds nothing ends at once, in milliseconds. */
+const REAPER_ENDS_MS = 1_000
 
 export interface NodeRunOptions extends TargetOptions, ConfigOptions {
   readonly state?: string
@@ -103,7 +107,7 @@ async function attend(args: readonly string[], seeds: ToNode['seeds'], output: O
     })
   } finally {
     if (child.pid !== undefined) reaper.forget(child.pid)
-    await reaper.close()
+    await settles(reaper.close(), REAPER_ENDS_MS)
   }
 }
 

@@ -1,6 +1,7 @@
 // `cluster status` and `cluster ps`: how the cluster is, and which processes it has.
 
-import { exitCodes } from '../exit-codes.ts'
+import { CommandError, exitCodes } from '../exit-codes.ts'
+import { faultLines } from '../link-faults.ts'
 import type { Output } from '../output.ts'
 import { connect, notRunning, statusOf, withCluster } from '../running-cluster.ts'
 import { addressOf, headline, nodeTable, statusJson } from '../status-view.ts'
@@ -33,9 +34,18 @@ function statusLines(target: Target, found: Parameters<typeof headline>[0], outp
   return [
     headline(found, output),
     ...nodeTable(found.nodes, output),
+    ...faults(found).map(sentence => output.mark('yellow', `! ${sentence}`)),
     ...found.unready.map(sentence => output.mark('yellow', `! ${sentence}`)),
     output.mark('dim', `State: ${target.paths.directory}${found.ephemeral ? ' (deleted when it stops)' : ''}`),
   ]
+}
+
+function faults({ links, nodes }: Parameters<typeof headline>[0]): string[] {
+  const lines = faultLines(
+    links,
+    nodes.map(({ name }) => name),
+  )
+  return lines.map((line, i) => (i === lines.length - 1 ? `${line} (\`cluster heal\` undoes it)` : line))
 }
 
 /** Repaints on a terminal; elsewhere one JSON line, or one block, per look. Until interrupted. */
@@ -55,7 +65,9 @@ async function watch(target: Target, options: StatusOptions, output: Output): Pr
 }
 
 function secondsOf(text: string): number {
-  return Math.max(0.1, Number.parseFloat(text) || 1)
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+  if (!(seconds >= 0.1 && seconds <= 3_600)) throw new CommandError('usage', `--watch wants seconds, 0.1 to 3600, not '${text}'.`)
+  return seconds
 }
 
 export interface PsOptions extends TargetOptions {

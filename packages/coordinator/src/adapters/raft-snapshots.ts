@@ -49,13 +49,21 @@ export class RaftSnapshots {
     this.#newest = { index, term: inTerm, configuration, sizeBytes: writer.dataBytes }
   }
 
-  /** Keeps a part of the snapshot that a leader sends; at offset 0 another one begins. Throws `disk_full` or `io`. */
+  /**
+   * Keeps a part of the snapshot that a leader sends; at offset 0 another one begins. Rejects with `disk_full` only when it
+   * may be tried again: of a part that found no room some may be written, and the whole is lost with it (`io`).
+   */
   async keepChunk(snapshot: Snapshot, at: number, bytes: Uint8Array): Promise<void> {
     if (at === 0) {
       await this.#abandonArriving()
       this.#arriving = { snapshot, writer: this.#files.begin(idOf(snapshot.index, snapshot.term)) }
     }
-    this.#arriving?.writer.write(bytes)
+    try {
+      this.#arriving?.writer.write(bytes)
+    } catch (error) {
+      await this.#abandonArriving()
+      throw new CommitLogError('io', `no room for the leader’s snapshot at ${snapshot.index}`, { cause: error })
+    }
   }
 
   /** Makes the one that arrived the newest. Resolves when it would survive power loss. */

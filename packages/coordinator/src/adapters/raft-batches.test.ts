@@ -1,6 +1,7 @@
 // Raft's batches as bytes: what goes in comes out, and nothing else does.
 import { nodeId } from '@atoll/base'
 import { type DiskId, logIndex, makeBatch, term } from '@atoll/raft'
+import { RecordsError } from '@atoll/records'
 import { createSimHashes } from '@atoll/sim-ports'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -39,7 +40,7 @@ describe('the bytes of Raft’s batches', () => {
     for (let at = 0; at < bytes.length; at++) {
       const damaged = new Uint8Array(bytes)
       damaged[at] = (damaged[at] ?? 0) ^ 1
-      expect(() => codec().decodeAll(damaged), `byte ${at}`).toThrow()
+      expect(() => codec().decodeAll(damaged), `byte ${at}`).toThrow(RecordsError)
     }
   })
 })

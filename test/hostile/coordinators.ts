@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { type ClusterId, type Connection, clusterId, type Incarnation, type Net, nodeId, silentLogger } from '@atoll/base'
 import { createClock, createCompute, createNet, systemRandom } from '@atoll/node-ports'
-import { FRAME_BYTES_MAX, HandlerTable, NativeEndpoint, nodeStatus, type ResponseOf, type Session } from '@atoll/protocol'
+import { FRAME_BYTES_MAX, HandlerTable, NativeEndpoint, nodeStatus, type ResponseOf, raftStatus, type Session } from '@atoll/protocol'
 import { parseConfig } from '@atoll/service'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -58,6 +58,8 @@ export class StateDirectory implements AsyncDisposable {
       await node.openAdmin()
       await node.until('it sees all members', status => status.members.filter(({ state }) => state === 'alive').length === count)
     }
+    // With connections and files open that it will have from now on.
+    for (const node of nodes) await node.untilAgreed()
     return nodes
   }
 
@@ -171,6 +173,14 @@ export class NodeProcess {
     const deadlineMs = performance.now() + timeoutMs
     while (!holds(await this.status()))
       if (performance.now() > deadlineMs) throw new Error(`${this.name}: not within ${timeoutMs} ms: ${what}`)
+  }
+
+  /** Asks until it has applied what its leader began with. Fails when that takes too long. */
+  async untilAgreed(timeoutMs = 15_000): Promise<void> {
+    if (this.#admin === undefined) throw new Error(`${this.name}: no admin connection`)
+    const deadlineMs = performance.now() + timeoutMs
+    while ((await this.#admin.request(raftStatus, {}, { timeoutMs: 2_000 })).appliedIndex === 0)
+      if (performance.now() > deadlineMs) throw new Error(`${this.name}: applied nothing within ${timeoutMs} ms`)
   }
 
   async kill(): Promise<void> {

@@ -1,7 +1,16 @@
-// The coordinator's composition root. A coordinator gossips and answers admin requests; it decides nothing yet.
+// The coordinator's composition root: a node that gossips and answers admin requests, and its part in the agreement.
+import { raftConversation } from '@atoll/protocol'
 import { type Node, type NodeOptions, type NodePorts, startNode } from '@atoll/service'
+import { Agreement, type AgreementHooks } from './agreement.ts'
 
-/** Starts a coordinator on the given ports. Rejects when it cannot bind. */
-export function startCoordinator(ports: NodePorts, options: NodeOptions): Promise<Node> {
-  return startNode(ports, options)
+export interface Coordinator extends Node {
+  readonly agreement: Agreement
+}
+
+/** Starts a coordinator on the given ports. Rejects when it cannot bind, or when its disk cannot be used. */
+export async function startCoordinator(ports: NodePorts, options: NodeOptions, hooks?: AgreementHooks): Promise<Coordinator> {
+  const agreement = await Agreement.prepare(ports, options, hooks)
+  const node = await startNode(ports, options, handlers => handlers.serve(raftConversation, agreement.handlers))
+  await agreement.begin(node)
+  return { ...node, agreement }
 }

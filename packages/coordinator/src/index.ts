@@ -1,2 +1,4 @@
 // The front door of `coordinator`, for the simulator.
-export { startCoordinator } from './coordinator.ts'
+export type { Agreement, AgreementHooks } from './agreement.ts'
+export { type Coordinator, startCoordinator } from './coordinator.ts'
+export { type Command, type CommandOf, oneKey } from './core/index.ts'

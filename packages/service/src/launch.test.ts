@@ -31,10 +31,11 @@ const refusal = (act: () => unknown): string => {
 
 describe('readLaunch', () => {
   it('[LC1] reads who it is, where it listens and where the others are', () => {
-    const { options, logPath, seeds } = launch()
+    const { options, logPath, dataPath, seeds } = launch()
     expect(options).toMatchObject({ name: 'coordinator-2', clusterId: 'shop-1', native: { host: '127.0.0.1', port: 7202, strict: false } })
     expect(options.secret).toEqual(Uint8Array.from({ length: 32 }, (_, i) => (i % 2 === 0 ? 0x0a : 0xf9)))
     expect(logPath).toBe('/state/logs/coordinator-2.ndjson')
+    expect(dataPath).toBe('/state/data/coordinator-2')
     expect(seeds.map(({ port }) => port)).toEqual([7201, 7203])
     expect(launch({ 'native-port': '0', 'strict-ports': true }).options.native).toEqual({ host: '127.0.0.1', port: 0, strict: true })
   })

@@ -23,6 +23,8 @@ export interface LaunchFlags {
 export interface Launch {
   readonly options: NodeOptions
   readonly logPath: string
+  /** The directory that is this node's disk. */
+  readonly dataPath: string
   /** Where the other nodes are, when nobody says better. */
   readonly seeds: readonly { readonly host: string; readonly port: number }[]
 }
@@ -49,6 +51,7 @@ export function readLaunch(role: string, flags: LaunchFlags, readText: (path: st
       native: { host: own.host, port: portOf(flags['native-port']) ?? own.nativePort, strict: flags['strict-ports'] ?? false },
     },
     logPath: `${state}/logs/${node}.ndjson`,
+    dataPath: `${state}/data/${node}`,
     seeds: planned.filter(({ name }) => name !== node).map(({ host, nativePort }) => ({ host, port: nativePort })),
   }
 }

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { LogFields } from '@atoll/base'
-import { createClock, createCompute, createFileLogSink, createNet, createProcess, systemRandom } from '@atoll/node-ports'
+import { createClock, createCompute, createDisk, createFileLogSink, createNet, createProcess, systemRandom } from '@atoll/node-ports'
 import { type Launch, LaunchError, type LaunchFlags, readLaunch } from './launch.ts'
 import { DrainTimeoutError } from './lifecycle.ts'
 import { PortTakenError } from './native-listener.ts'
@@ -27,7 +27,7 @@ function readFlags(): LaunchFlags {
   }
 }
 
-async function portsOf({ options, logPath }: Launch): Promise<NodePorts> {
+async function portsOf({ options, logPath, dataPath }: Launch): Promise<NodePorts> {
   const { config, name } = options
   const clock = createClock()
   const random = systemRandom()
@@ -39,6 +39,7 @@ async function portsOf({ options, logPath }: Launch): Promise<NodePorts> {
     compute: await createCompute(),
     net,
     links,
+    disk: createDisk({ directory: dataPath, faults: config.faults, clock }).disk,
     process: createProcess(),
     logSink: createFileLogSink({ path: logPath, fileBytesMax, filesMax }),
   }

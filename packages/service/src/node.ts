@@ -4,6 +4,7 @@ import {
   type Clock,
   type ClusterId,
   type Compute,
+  type Disk,
   formatEndpoint,
   type LinkFaults,
   type Listener,
@@ -35,6 +36,8 @@ export interface NodePorts {
   readonly net: Net
   /** Absent when link faults are not allowed. */
   readonly links: LinkFaults | undefined
+  /** What outlives the process. */
+  readonly disk: Disk
   readonly process: Process
   readonly logSink: LogSink
 }
@@ -72,6 +75,8 @@ export interface Node {
   readonly context: NodeContext
   readonly endpoints: readonly BoundEndpoint[]
   readonly gossip: GossipAgent
+  /** For connections to other nodes. */
+  readonly endpoint: NativeEndpoint
   /** Gets to know the cluster through other nodes' native addresses. */
   join(seeds: readonly Address[]): void
   onMemberEvent(listener: (event: SwimEvent) => void): void
@@ -143,6 +148,7 @@ export async function startNode(
     context,
     endpoints: [bound],
     gossip: agent,
+    endpoint,
     join: seeds => agent.join(seeds),
     onMemberEvent: listen => agent.onEvent(listen),
     stop: why => lifecycle.stop(why, config.shutdownGraceMs * DRAIN_SHARE).finally(flush),

@@ -1,4 +1,6 @@
 // The front door of `sim`: whole services on simulated ports, with faults from a seed.
+
+export { type AgreementRunReport, runAgreementSeed } from './agreement-run.ts'
 export { type FaultAct, planFaults } from './fault-plan.ts'
 export { type GossipRunReport, runGossipSeed, SeedFailure } from './gossip-run.ts'
 export { disagreements, ViewInvariants } from './membership-checks.ts'

@@ -1,14 +1,16 @@
 // A cluster of coordinators in one process, under virtual time: the same code that runs as processes, on simulated ports.
 import { type ClusterId, type LinkRule, type NodeId, nodeId, present } from '@atoll/base'
-import { startCoordinator } from '@atoll/coordinator'
-import { type ClusterConfig, type Node, parseConfig, plannedNodes } from '@atoll/service'
-import { createSimulation, type SimHashes, type SimNode, type Simulation } from '@atoll/sim-ports'
+import { type AgreementHooks, type Coordinator, startCoordinator } from '@atoll/coordinator'
+import { type ClusterConfig, parseConfig, plannedNodes } from '@atoll/service'
+import { createSimulation, type SimHashes, type SimNode, type SimPorts, type Simulation } from '@atoll/sim-ports'
 
 export interface SimClusterOptions {
   readonly seed: number
   readonly hashes: SimHashes
   readonly nodes: number
   readonly traceLinesMax?: number
+  /** What to hear of the agreement of a node that starts. */
+  readonly hooksOf?: (name: NodeId) => AgreementHooks
 }
 
 const SECRET = new Uint8Array(32).fill(7)
@@ -17,15 +19,19 @@ export class SimCluster {
   readonly simulation: Simulation
   readonly names: readonly NodeId[]
   readonly #config: ClusterConfig
+  readonly #hooksOf: (name: NodeId) => AgreementHooks
   /** Where each listens, or will. */
   readonly #ports: Map<NodeId, number>
   /** What runs now; a node that is down has none. */
-  readonly #running = new Map<NodeId, Node>()
+  readonly #running = new Map<NodeId, Coordinator>()
 
+  /** Starts that a disk did not allow, and why. */
+  readonly refusedStarts: string[] = []
   /** Link faults in force, by what put them there. */
   readonly #faults = new Set<readonly LinkRule[]>()
 
-  constructor({ seed, hashes, nodes, traceLinesMax = 0 }: SimClusterOptions) {
+  constructor({ seed, hashes, nodes, traceLinesMax = 0, hooksOf = () => ({}) }: SimClusterOptions) {
+    this.#hooksOf = hooksOf
     this.simulation = createSimulation({ seed, hashes, traceLinesMax })
     this.#config = parseConfig(JSON.stringify({ roles: { coordinator: { count: nodes } } }), 'the simulation')
     const planned = plannedNodes(this.#config)
@@ -38,17 +44,9 @@ export class SimCluster {
   start(name: NodeId, port = this.portOf(name)): void {
     this.#ports.set(name, port)
     this.#machine(name).start(async ports => {
-      const node = await startCoordinator(
-        { ...ports, links: undefined },
-        {
-          name,
-          role: 'coordinator',
-          clusterId: 'simulated' as ClusterId,
-          secret: SECRET,
-          config: this.#config,
-          native: { host: '127.0.0.1', port, strict: true },
-        },
-      )
+      const node = await this.#startOn(name, port, ports)
+      // As on a real machine, what its disk does not allow ends the process.
+      if (node === undefined) return ports.process.exit(1)
       this.#running.set(name, node)
       ports.process.onStopRequest(why => {
         void node.stop(why).then(() => ports.process.exit(0))
@@ -69,6 +67,22 @@ export class SimCluster {
   crash(name: NodeId): void {
     this.#running.delete(name)
     this.#machine(name).crash()
+  }
+
+  /** The power of its machine goes, and with it what was not synced. */
+  losePower(name: NodeId): void {
+    this.#running.delete(name)
+    this.#machine(name).losePower()
+  }
+
+  /** What breaks a node's disk, and tells what did. */
+  diskOf(name: NodeId): SimNode['disk'] {
+    return this.#machine(name).disk
+  }
+
+  /** A node that runs and is not paused; undefined otherwise. */
+  coordinator(name: NodeId): Coordinator | undefined {
+    return this.stateOf(name) === 'running' ? this.#running.get(name) : undefined
   }
 
   /** SIGTERM. */
@@ -124,6 +138,18 @@ export class SimCluster {
   /** The newest lines of its log, over all its processes. */
   logOf(name: NodeId): readonly string[] {
     return this.#machine(name).logLines
+  }
+
+  async #startOn(name: NodeId, port: number, ports: SimPorts): Promise<Coordinator | undefined> {
+    const identity = { name, role: 'coordinator', clusterId: 'simulated' as ClusterId, secret: SECRET }
+    const options = { ...identity, config: this.#config, native: { host: '127.0.0.1', port, strict: true } }
+    try {
+      return await startCoordinator({ ...ports, links: undefined }, options, this.#hooksOf(name))
+    } catch (error) {
+      if (!(error instanceof Error) || (error.name !== 'DiskError' && error.name !== 'CommitLogError')) throw error
+      this.refusedStarts.push(`${name}: ${error.message}`)
+      return undefined
+    }
   }
 
   #machine(name: NodeId): SimNode {

@@ -162,7 +162,12 @@ describe.each(seeds)('seed %i', seed => {
   it('a node alone is content, and stops', async () => {
     const scene = await new Scene(seed, 1).started()
     await scene.run(60_000)
-    expect(scene.cluster.logOf(scene.name(0)).map(line => (JSON.parse(line) as LogLine).event)).toEqual(['started'])
+    expect(scene.cluster.logOf(scene.name(0)).map(line => (JSON.parse(line) as LogLine).event)).toEqual([
+      'started',
+      'founded',
+      'became_leader',
+      'leader_changed',
+    ])
     scene.cluster.stop(scene.name(0))
     await scene.run(1_000)
     expect(scene.cluster.stateOf(scene.name(0))).toBe('down')

@@ -1,7 +1,7 @@
 // Raft between coordinators: one row per message of the paper and its companions, as `raft` declares them. Every message
 // names the disks of both ends: a name on another disk is another server. Entries travel as they are stored, batches of
 // RecordBatch v2 one after another, and the bytes of a snapshot as they lie in its file.
-import { bool, i53, list, nodeName, oneOf, optional, str, u32, type ValueOf } from '../field-types.ts'
+import { bool, i53, list, nodeName, oneOf, optional, str, u32 } from '../field-types.ts'
 import { field, struct } from '../fields.ts'
 import { MiB } from '../limits.ts'
 import { conversation, oneWay, rpc } from '../table.ts'
@@ -203,7 +203,6 @@ export const raftStatus = rpc({
   },
   errors: [],
 })
-export type RaftMemberRow = ValueOf<typeof member>
 
 export const raftConversation = conversation({
   name: 'raft',

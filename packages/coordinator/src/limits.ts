@@ -1,0 +1,47 @@
+// Bounds of the coordinator around its core that are not for operators.
+import { assert } from '@atoll/base'
+import { FRAME_BYTES_MAX, KiB, MiB, RAFT_CHUNK_BYTES_MAX, RAFT_ENTRIES_BYTES_MAX } from '@atoll/protocol'
+import { BATCH_BYTES_MAX, defaultSettings, ENTRY_OVERHEAD_BYTES } from '@atoll/raft'
+import { BATCH_HEADER_BYTES } from '@atoll/records'
+
+/** Newest batches of the Raft log kept ready to be sent and applied, by what Raft counts of them. */
+export const HOT_BATCH_BYTES_MAX = 16 * MiB
+/** Read from the disk at once for a peer that is behind, or to be applied. */
+export const LOAD_BYTES = MiB
+/** Runs of batches read from the disk that are kept: one for each peer that is behind, and one for applying. */
+export const LOADED_RUNS_MAX = 8
+/** Between two tries of a write that found no room, in milliseconds. */
+export const DISK_FULL_RETRY_MS = 250
+/** Applying goes on for so many entries, then others have their turn. */
+export const APPLY_SLICE_ENTRIES = 256
+/** Proposals and reads not yet answered; one more is refused. */
+export const WAITING_MAX = 16_384
+/** Bytes of proposals gathered in one turn beyond which a batch is closed. */
+export const BATCH_BYTES_WANTED = 256 * KiB
+/** Messages that wait while a connection is made; more push out the oldest, which Raft sends again. */
+export const LINK_WAITING_MAX = 64
+/** For a connection between coordinators, in milliseconds. */
+export const LINK_CALL_TIMEOUT_MS = 500
+/** Between two tries to connect, in milliseconds. */
+export const LINK_RETRY_MS = 50
+/** Between two rounds of looking for the other founders, in milliseconds. */
+export const FOUNDING_RETRY_MS = 50
+/** A disk's identity, in random bytes. */
+export const DISK_ID_BYTES = 16
+/** How long an ordered stop waits for the leadership to be handed over, in milliseconds. */
+export const HAND_OVER_MS = 1_000
+
+/** What an entry takes as a record beside its command, and a batch beside its entries. */
+export const RECORD_OVERHEAD_BYTES = 40
+
+// A batch of one entry is the worst: Raft counts ENTRY_OVERHEAD_BYTES, the disk and the wire take a header and a record.
+const worst = (BATCH_HEADER_BYTES + RECORD_OVERHEAD_BYTES) / ENTRY_OVERHEAD_BYTES
+assert(RAFT_ENTRIES_BYTES_MAX >= worst * defaultSettings.appendBytesMax, 'what one message may hold fits its attachment')
+assert(RAFT_ENTRIES_BYTES_MAX >= 2 * BATCH_BYTES_MAX, 'the largest batch fits its attachment')
+assert(RAFT_CHUNK_BYTES_MAX >= defaultSettings.snapshotChunkBytes, 'a part of a snapshot fits its attachment')
+assert(FRAME_BYTES_MAX > RAFT_ENTRIES_BYTES_MAX + MiB, 'a frame holds what an append may')
+
+/** Applied entries after which the state is written down, and the log before it discarded. */
+export const SNAPSHOT_ENTRIES = 20_000
+/** How many of those are kept behind it, so that a peer that was away for a moment does not need the snapshot. */
+export const KEEP_SHARE = 0.25

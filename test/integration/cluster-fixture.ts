@@ -235,7 +235,12 @@ export async function freePorts(count: number): Promise<readonly number[]> {
 
 /** Listens on a port until released. */
 export async function occupy(port: number): Promise<Server> {
-  const server = createServer().listen({ host: '127.0.0.1', port, exclusive: true })
+  // Reads and drops what comes: a connection that is never read never ends, and neither would the server.
+  const server = createServer(socket => socket.on('error', () => socket.destroy()).resume()).listen({
+    host: '127.0.0.1',
+    port,
+    exclusive: true,
+  })
   await once(server, 'listening')
   return server
 }

@@ -2,7 +2,7 @@
 // survive all the same.
 import type { Random } from '@atoll/base'
 import type { Envelope } from '@atoll/raft'
-import type { EventQueue } from './event-queue.ts'
+import type { EventQueue } from '../event-queue.ts'
 
 /** An envelope and what travels beside it. */
 export interface Packet {

@@ -3,7 +3,7 @@
 // after a pause timers fire before sockets are read.
 import { type MonotonicMs, type NodeId, nodeId, type Random, type SeededRandom, seededRandom } from '@atoll/base'
 import type { Address, Destination, Effects, Input, MemberMeta, Send, Swim, SwimEvent, SwimMessage, SwimSettings } from '@atoll/swim'
-import { EventQueue } from './event-queue.ts'
+import { EventQueue } from '../event-queue.ts'
 
 /** The module under test: the real one, or a mutated copy. */
 export interface SwimModule {

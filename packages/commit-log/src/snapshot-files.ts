@@ -105,6 +105,8 @@ export class SnapshotWriter {
   #pieceBytes = 0
   #position = HEADER_BYTES
   #dataBytes = 0
+  /** What ended it. The piece that did not fit is still there, so going on could neither succeed nor stop. */
+  #failure: { readonly error: unknown } | undefined
 
   constructor(disk: Disk, path: string, id: SnapshotId, crc32c: Crc32c, finished: () => void) {
     this.#disk = disk
@@ -120,8 +122,12 @@ export class SnapshotWriter {
     return this.#dataBytes
   }
 
-  /** Adds to the data. A large snapshot is written a slice per turn of the event loop. Throws `disk_full` or `io`. */
+  /**
+   * Adds to the data. A large snapshot is written a slice per turn of the event loop. Throws `disk_full` or `io`, and the
+   * same again from then on: abandon it.
+   */
   write(bytes: Uint8Array): void {
+    if (this.#failure !== undefined) throw this.#failure.error
     for (let done = 0; done < bytes.length; ) {
       const part = bytes.subarray(done, done + PIECE_BYTES - this.#pieceBytes)
       this.#piece.set(part, 4 + this.#pieceBytes)
@@ -134,6 +140,7 @@ export class SnapshotWriter {
 
   /** Resolves when the snapshot is there, power loss or not. Rejects with `disk_full` or `io`. */
   async finish(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure.error
     if (this.#pieceBytes > 0) this.#writePiece()
     try {
       this.#file.write(encodeHeader(this.#id, this.#dataBytes, this.#crc32c), 0)
@@ -165,7 +172,8 @@ export class SnapshotWriter {
     try {
       return act()
     } catch (error) {
-      throw fromDisk(error, this.#path)
+      this.#failure = { error: fromDisk(error, this.#path) }
+      throw this.#failure.error
     }
   }
 }

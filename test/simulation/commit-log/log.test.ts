@@ -346,6 +346,21 @@ describe('snapshots', () => {
   const open = (ports: SimPorts) => SnapshotFiles.open(ports.disk, 'snapshots', crc32c)
   const data = (length: number, salt: number) => Uint8Array.from({ length }, (_, index) => (index * 31 + salt) & 0xff)
 
+  it('[CL53] say of a full disk the same again, and leave nothing once given up', async () => {
+    const bench = new LogBench(1)
+    await bench.life(async ports => {
+      const files = await open(ports)
+      const writer = files.begin({ end: at(10), epoch: epoch(1) })
+      bench.disk.replace({ full: true })
+      expect(await codeOf(() => writer.write(data(200_000, 1)))).toBe('disk_full')
+      bench.disk.replace({})
+      expect(await codeOf(() => writer.write(data(10, 2)))).toBe('disk_full')
+      expect(await codeOf(() => writer.finish())).toBe('disk_full')
+      await writer.abandon()
+      expect(files.known).toEqual([])
+    })
+  })
+
   it('[CL50] are there as a whole or not at all, whenever the process ends', async () => {
     const write = async (ports: SimPorts): Promise<void> => {
       const files = await open(ports)

@@ -26,8 +26,8 @@ export const purePackages: readonly string[] = layers.flat().filter(name => !mac
 /** Process entries: the one file of a pure package that may use Node, because it hands Node's ports to the rest. */
 export const processEntry = 'src/main.ts'
 
-/** What `sim-ports` may take from Node: hashes are pure, and the simulator has to see what escapes its own scheduler. */
-export const simPortsModules: readonly string[] = ['node:crypto', 'node:async_hooks']
+/** What `sim-ports` may take from Node: hashes and codecs are pure, and the simulator has to see what escapes its own scheduler. */
+export const simPortsModules: readonly string[] = ['node:crypto', 'node:zlib', 'node:async_hooks']
 export const simPortsGlobals: readonly string[] = ['setImmediate']
 
 /** Globals that bring time, randomness, I/O or the garbage collector's timing into code that must replay from a seed. */

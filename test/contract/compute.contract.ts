@@ -1,5 +1,5 @@
-// The contract of the Compute port: published test vectors, and pieces that hash like the whole.
-import type { Compute } from '@atoll/base'
+// The contract of the Compute port: published test vectors, pieces that hash like the whole, compression with a bound.
+import { CompressionError, type Compute } from '@atoll/base'
 import { expect, it } from 'vitest'
 import { pattern } from './world.ts'
 
@@ -55,6 +55,30 @@ export function computeContract(run: (body: (compute: Compute) => void) => Promi
         expect(compute.crc32c(whole.subarray(at), compute.crc32c(whole.subarray(0, at)))).toBe(compute.crc32c(whole))
       }
     }))
+
+  it.each(['gzip', 'zstd'] as const)('%s gives back what went in, and never more than the bound', codec =>
+    run(compute => {
+      for (const length of [1, 100, 100_003]) {
+        const whole = pattern(length)
+        const packed = compute.compress(codec, whole)
+        expect(compute.decompress(codec, packed, length)).toEqual(whole)
+        const code = (bytes: Uint8Array, max: number): string => {
+          try {
+            compute.decompress(codec, bytes, max)
+            return 'none'
+          } catch (error) {
+            return error instanceof CompressionError ? error.code : String(error)
+          }
+        }
+        if (length > 1) expect(code(packed, length - 1)).toBe('too_large')
+        expect(code(packed.subarray(0, packed.length - 1), length)).toBe('malformed')
+        expect(code(pattern(length), length)).toBe('malformed')
+        expect(code(new Uint8Array(0), length)).toBe('malformed')
+        const twice = new Uint8Array(Buffer.concat([packed, packed]))
+        expect(compute.decompress(codec, twice, 2 * length).length).toBe(codec === 'gzip' ? 2 * length : length)
+      }
+    }),
+  )
 
   it('HMAC-SHA-256 has the values of RFC 4231', () =>
     run(compute => {

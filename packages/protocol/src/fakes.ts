@@ -195,5 +195,7 @@ export const fakeCompute: Compute = {
   xxhash32Stream: () => new WholeHash(),
   hmacSha256: () => new Uint8Array(32),
   crc32c: () => 0,
+  compress: (_, bytes) => bytes,
+  decompress: (_, bytes) => bytes,
   secureBytes: length => new Uint8Array(length),
 }

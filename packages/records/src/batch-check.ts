@@ -1,7 +1,8 @@
 // Batches from outside: where one ends and the next begins, whether the bytes are what was sent, and whether a producer
 // may send them at all (apache/kafka LogValidator.java, ProduceRequest.java).
 import { type BatchHeader, batchSizeAt, type Crc32c, checksumHolds, readBatchHeader } from './batch-header.ts'
-import { type DecodeOptions, decodeRecords } from './record-codec.ts'
+import type { DecodeOptions } from './record-codec.ts'
+import { scanRecords } from './record-scan.ts'
 import { RecordsError } from './records-error.ts'
 
 /** One batch within the bytes it came in. */
@@ -38,6 +39,8 @@ export interface ProduceRules extends DecodeOptions {
   readonly batchBytesMax: number
   /** True on a compacted topic, where a record without a key could never be replaced. */
   readonly keysRequired: boolean
+  /** False for producers of a protocol version older than zstd (Produce below version 7). Default true. */
+  readonly zstdAllowed?: boolean
 }
 
 export interface ProducedBatch {
@@ -52,12 +55,12 @@ export function checkProduced(bytes: Uint8Array, rules: ProduceRules): ProducedB
   const header = checkBatch(bytes, 0, rules.crc32c)
   if (header.sizeBytes !== bytes.length) throw new RecordsError('invalid_record', 'a produce request has one batch per partition')
   checkProducedHeader(header)
-  const records = decodeRecords(bytes, rules)
-  if (rules.keysRequired) {
-    const keyless = records.flatMap(({ key }, index) => (key === null ? [index] : []))
-    if (keyless.length > 0) throw new RecordsError('invalid_record', 'a compacted topic takes no record without a key', keyless)
-  }
-  return { header, maxTimestampMs: records.reduce((latest, { timestampMs }) => Math.max(latest, timestampMs), -1) }
+  if (header.codec === 'zstd' && rules.zstdAllowed === false)
+    throw new RecordsError('unsupported_compression', 'zstd came with a later version of the request')
+  const { keyless, maxTimestampMs } = scanRecords(bytes, rules)
+  if (rules.keysRequired && keyless.length > 0)
+    throw new RecordsError('invalid_record', 'a compacted topic takes no record without a key', keyless)
+  return { header, maxTimestampMs }
 }
 
 function checkProducedHeader(header: BatchHeader): void {

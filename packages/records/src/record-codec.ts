@@ -1,6 +1,6 @@
 // The records inside a batch (apache/kafka DefaultRecord.java). Each is: length, attributes (one byte, unused), timestamp
 // delta, offset delta, key, value, headers; all numbers zigzag varints, a length of -1 for null.
-import { BATCH_HEADER_BYTES, readBatchHeader } from './batch-header.ts'
+import { BATCH_HEADER_BYTES, type BatchHeader, readBatchHeader } from './batch-header.ts'
 import { type Codec, type Decompress, notSupported } from './compression.ts'
 import { type Offset, offset } from './offset.ts'
 import { RecordsError } from './records-error.ts'
@@ -45,10 +45,7 @@ const DECOMPRESSED_BYTES_MAX_DEFAULT = 67_108_864
  */
 export function decodeRecords(bytes: Uint8Array, options: DecodeOptions = {}): LogRecord[] {
   const header = readBatchHeader(bytes)
-  if (bytes.length < header.sizeBytes) throw new RecordsError('truncated', `${bytes.length} of ${header.sizeBytes} bytes of a batch`)
-  const body = decompressed(header.codec, bytes.subarray(BATCH_HEADER_BYTES, header.sizeBytes), options)
-  // Before anything is allocated for them.
-  if (header.count * RECORD_BYTES_MIN > body.length) throw new RecordsError('malformed', `${header.count} records in ${body.length} bytes`)
+  const body = batchBody(bytes, header, options)
   const reader = new RecordReader(body, 0, body.length)
   const records: LogRecord[] = []
   const span = header.lastOffset - header.baseOffset
@@ -65,6 +62,15 @@ export function decodeRecords(bytes: Uint8Array, options: DecodeOptions = {}): L
   }
   if (reader.at !== body.length) throw new RecordsError('malformed', `${body.length - reader.at} bytes after the last record`)
   return records
+}
+
+/** The records of a batch, decompressed: at least as many bytes as that many records take. Throws a RecordsError. */
+export function batchBody(bytes: Uint8Array, header: BatchHeader, options: DecodeOptions): Uint8Array {
+  if (bytes.length < header.sizeBytes) throw new RecordsError('truncated', `${bytes.length} of ${header.sizeBytes} bytes of a batch`)
+  const body = decompressed(header.codec, bytes.subarray(BATCH_HEADER_BYTES, header.sizeBytes), options)
+  // Before anything is allocated for them.
+  if (header.count * RECORD_BYTES_MIN > body.length) throw new RecordsError('malformed', `${header.count} records in ${body.length} bytes`)
+  return body
 }
 
 function decompressed(codec: Codec, body: Uint8Array, options: DecodeOptions): Uint8Array {

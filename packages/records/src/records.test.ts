@@ -18,6 +18,7 @@ import {
   RecordsError,
   readBatchHeader,
   recordSizeMax,
+  scanRecords,
   sequenceAfter,
   setAppendTime,
   setBatchSize,
@@ -213,6 +214,18 @@ describe('bytes from outside', () => {
     for (let length = 0; length < whole.length; length++) attempt(whole.slice(0, length))
   })
 
+  it('[RB10] are scanned with the same result as they are decoded', () => {
+    const whole = encodeBatch(golden.transactional.records, options)
+    fc.assert(
+      fc.property(fc.nat({ max: whole.length - 62 }), fc.nat({ max: 255 }), (place, value) => {
+        const bytes = whole.slice()
+        bytes[61 + place] = value
+        expect(codeOf(() => scanRecords(bytes))).toBe(codeOf(() => decodeRecords(bytes)))
+      }),
+      { seed: 4, numRuns: 2_000 },
+    )
+  })
+
   it('[RB10] justify what is allocated for them', () => {
     const bytes = encodeBatch(golden.plain.records, options)
     const fields = new DataView(bytes.buffer)
@@ -324,6 +337,41 @@ describe('a produced batch', () => {
       indexes = (error as RecordsError).recordIndexes
     }
     expect(indexes).toEqual([1])
+  })
+
+  it('[RB24] is held to all of this when it is compressed', () => {
+    const reversed = (_codec: string, bytes: Uint8Array): Uint8Array => bytes.toReversed()
+    const encode = (codec: 'zstd' | 'lz4', records: readonly NewRecord[] = golden.transactional.records): Uint8Array =>
+      encodeBatch(records, { ...options, codec, compress: reversed })
+    const decompress: Decompress = reversed
+    const strict = { ...rules, decompress, keysRequired: true }
+    expect(codeOf(() => checkProduced(encode('lz4'), rules))).toBe('unsupported_compression')
+    expect(checkProduced(encode('lz4'), { ...rules, decompress }).maxTimestampMs).toBe(T + 1_500)
+    expect(codeOf(() => checkProduced(encode('lz4'), strict))).toBe('invalid_record')
+    expect(codeOf(() => checkProduced(encode('zstd'), { ...rules, decompress, zstdAllowed: false }))).toBe('unsupported_compression')
+    expect(codeOf(() => checkProduced(encode('zstd'), { ...rules, decompress }))).toBe('none')
+    expect(codeOf(() => checkProduced(encode('lz4'), { ...rules, decompress, decompressedBytesMax: 50 }))).toBe('too_large')
+  })
+
+  it('[RB20] has records at each of its offsets, in order, and nothing behind them', () => {
+    const one = encodeBatch(golden.plain.records, options)
+    const body = one.subarray(61)
+    const withBody = (count: number, ...records: readonly Uint8Array[]): string => {
+      const bytes = new Uint8Array(Buffer.concat([one.subarray(0, 61), ...records]))
+      const fields = new DataView(bytes.buffer)
+      fields.setInt32(23, count - 1)
+      fields.setInt32(57, count)
+      setBatchSize(bytes, 0, bytes.length)
+      setMaxTimestamp(bytes, 0, T, crc32c)
+      return codeOf(() => checkProduced(bytes, rules))
+    }
+    const at = (delta: number): Uint8Array => body.map((byte, index) => (index === 3 ? delta * 2 : byte))
+    expect(withBody(2, at(0), at(1))).toBe('none')
+    expect(withBody(2, at(1), at(0))).toBe('malformed')
+    expect(withBody(2, at(0), at(0))).toBe('malformed')
+    expect(withBody(2, at(0), at(2))).toBe('malformed')
+    expect(withBody(1, at(0), at(1))).toBe('malformed')
+    expect(withBody(3, at(0), at(1))).toBe('malformed')
   })
 
   it('[RB23] is as late as its latest record', () => {

@@ -63,6 +63,14 @@ export class RecordReader {
     return this.bytes.subarray(this.at - length, this.at)
   }
 
+  /** Passes over bytes with their length before them, and answers it; -1 stands for null. */
+  skipNullable(): number {
+    const length = this.varint()
+    if (length < -1 || length > this.end - this.at) throw new RecordsError('malformed', 'a field of a record is longer than the record')
+    if (length > 0) this.at += length
+    return length
+  }
+
   /** Bytes with their length before them; -1 stands for null. */
   nullable(): Uint8Array | null {
     const length = this.varint()

@@ -12,6 +12,8 @@ const HARMLESS: ReadonlySet<string> = new Set(['Microtask', 'PROMISE'])
 const STACK_FRAMES = 30
 /** Printing reads nothing back, so it cannot change the run; under the test runner it is the runner that prints. */
 const PRINTING = /node:internal\/console|\/node_modules\/vitest\//
+/** A codec's handle that is used up before the call returns: the synchronous functions of zlib, and no others. */
+const COMPRESSING = /\bsyncBufferWrapper .*node:zlib/
 
 export class RealLoop {
   readonly #context = new AsyncLocalStorage<RealLoop>()
@@ -45,7 +47,7 @@ export class RealLoop {
       init: (_asyncId, type) => {
         if (this.#ownRequest || HARMLESS.has(type) || !eventIsRunning() || this.#context.getStore() !== this) return
         const stack = presentStack()
-        if (!PRINTING.test(stack)) report(foreign(type, stack))
+        if (!PRINTING.test(stack) && !COMPRESSING.test(stack)) report(foreign(type, stack))
       },
       trackPromises: false,
     })

@@ -1,6 +1,7 @@
 // The four conditions a simulation stands on (design section 3), and what a process may expect of its machine.
 import { readFile } from 'node:fs/promises'
 import { setImmediate as realImmediate, setTimeout as realTimeout } from 'node:timers'
+import { createGzip } from 'node:zlib'
 import { type Clock, type Connection, type ConnectionHandlers, type NetError, nodeId } from '@atoll/base'
 import { describe, expect, it } from 'vitest'
 import { createSimHashes, createSimulation, type Program, type SimNode, type SimPorts, type Simulation } from './index.ts'
@@ -152,6 +153,7 @@ describe('what the seed does not decide fails the run by name', () => {
   const failing: readonly (readonly [string, RegExp, Program])[] = [
     ['a real timer', /foreign Timeout.*simulation\.test/s, () => void realTimeout(() => {}, 0)],
     ['a real immediate', /foreign Immediate/, () => void realImmediate(() => {})],
+    ['a codec that works beside', /foreign ZLIB/, () => void createGzip()],
     ['a tick', /foreign TickObject/, () => process.nextTick(() => {})],
     ['a file', /foreign FSREQPROMISE/, async () => void (await readFile(import.meta.filename))],
     [

@@ -31,6 +31,15 @@ export const DISK_ID_BYTES = 16
 /** How long an ordered stop waits for the leadership to be handed over, in milliseconds. */
 export const HAND_OVER_MS = 1_000
 
+/** Keys that the controller reads in one step when it begins. */
+export const VIEW_SLICE_KEYS = 500
+/** Partitions that it looks at in one step. */
+export const PARTITIONS_LOOKED_AT_MAX = 1_000
+/** How long a refused connection speaks for the absence of a process, in milliseconds. */
+export const EXIT_EVIDENCE_MS = 5_000
+/** Witnesses of one exit that are remembered. */
+export const EXIT_WITNESSES_MAX = 8
+
 /** What an entry takes as a record beside its command, and a batch beside its entries. */
 export const RECORD_OVERHEAD_BYTES = 40
 

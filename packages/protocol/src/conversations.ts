@@ -8,6 +8,7 @@ import { kvConversation } from './conversations/kv.ts'
 import { raftConversation } from './conversations/raft.ts'
 import { registryConversation } from './conversations/registry.ts'
 import { rightsConversation } from './conversations/rights.ts'
+import { topicsConversation } from './conversations/topics.ts'
 import type { Conversation } from './table.ts'
 
 export const conversations: readonly Conversation[] = [
@@ -18,5 +19,6 @@ export const conversations: readonly Conversation[] = [
   kvConversation,
   rightsConversation,
   registryConversation,
+  topicsConversation,
   raftConversation,
 ]

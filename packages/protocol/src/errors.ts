@@ -172,6 +172,56 @@ const rows = {
     doc: 'That name belongs to another disk or role, or that disk was retired: a node that lost its disk needs a new identity.',
   },
   stale_registration: { code: 82, outcome: 'definite', retry: 'never', doc: 'A later registration of that node exists.' },
+  unknown_topic: { code: 100, outcome: 'definite', retry: 'after_refresh', doc: 'There is no topic of that name or identity.' },
+  topic_exists: { code: 101, outcome: 'definite', retry: 'never', doc: 'A topic of that name exists.' },
+  invalid_topic: {
+    code: 102,
+    outcome: 'definite',
+    retry: 'never',
+    doc: 'That name is none a topic may have, or the topic is the cluster’s own.',
+  },
+  invalid_partitions: { code: 103, outcome: 'definite', retry: 'never', doc: 'A topic cannot have that many partitions.' },
+  invalid_replication_factor: {
+    code: 104,
+    outcome: 'definite',
+    retry: 'after_backoff',
+    doc: 'There are not as many brokers as replicas are wanted.',
+  },
+  invalid_assignment: {
+    code: 105,
+    outcome: 'definite',
+    retry: 'never',
+    doc: 'The replicas are not distinct brokers that are known, with at least one there to lead.',
+  },
+  invalid_config: { code: 106, outcome: 'definite', retry: 'never', doc: 'No such setting, or not a value it may have.' },
+  unknown_partition: { code: 107, outcome: 'definite', retry: 'after_refresh', doc: 'There is no such partition.' },
+  fenced_leader_epoch: { code: 108, outcome: 'definite', retry: 'after_refresh', doc: 'The partition has a later leader.' },
+  unknown_leader_epoch: {
+    code: 109,
+    outcome: 'definite',
+    retry: 'after_backoff',
+    doc: 'That epoch of the partition’s leader has not begun.',
+  },
+  partition_changed: {
+    code: 110,
+    outcome: 'definite',
+    retry: 'after_refresh',
+    doc: 'The partition was changed since: propose again, from what it is now.',
+  },
+  replica_not_eligible: {
+    code: 111,
+    outcome: 'definite',
+    retry: 'after_backoff',
+    doc: 'A broker that is away, about to stop or registered anew cannot be in sync.',
+  },
+  no_reassignment: { code: 112, outcome: 'definite', retry: 'never', doc: 'The partition is not being moved.' },
+  election_not_needed: { code: 113, outcome: 'definite', retry: 'never', doc: 'The partition has such a leader already.' },
+  leader_not_available: {
+    code: 114,
+    outcome: 'definite',
+    retry: 'after_backoff',
+    doc: 'Nobody who may be elected is there.',
+  },
 } as const satisfies Record<string, ErrorRow>
 
 export type ErrorCode = keyof typeof rows

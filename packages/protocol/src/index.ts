@@ -139,6 +139,55 @@ export {
   rightsConversation,
   sessionOpen,
 } from './conversations/rights.ts'
+export {
+  BROKER_PREFIX,
+  type BrokerRecord,
+  brokerKey,
+  brokerRecord,
+  CONFIGS_MAX,
+  type LeaderEpoch,
+  PARTITION_PREFIX,
+  type PartitionRecord,
+  PLACEMENT_KEY,
+  PRODUCER_IDS_KEY,
+  partitionKey,
+  partitionRecord,
+  partitionsOf,
+  placementFields,
+  producerIdFields,
+  REPLICAS_MAX,
+  type ReplicaMember,
+  TOPIC_ID_BYTES,
+  TOPIC_NAME_MAX,
+  TOPIC_PREFIX,
+  type TopicConfig,
+  type TopicRecord,
+  topicConfigs,
+  topicKey,
+  topicRecord,
+} from './conversations/stored-topics.ts'
+export {
+  brokerLeave,
+  brokerReady,
+  type IsrProposal,
+  isrChange,
+  leadersElect,
+  PARTITION_CHANGES_MAX,
+  PARTITIONS_PER_REQUEST_MAX,
+  PARTITIONS_PER_TOPIC_MAX,
+  type PartitionName,
+  type PartitionOutcome,
+  PRODUCER_ID_BLOCK,
+  partitionName,
+  partitionsReassign,
+  producerIds,
+  replicasYield,
+  topicConfigure,
+  topicCreate,
+  topicDelete,
+  topicGrow,
+  topicsConversation,
+} from './conversations/topics.ts'
 export { conversations } from './conversations.ts'
 export { Deadlines, type Expiring } from './deadlines.ts'
 export { type EndpointPorts, NativeEndpoint } from './endpoint.ts'
@@ -179,6 +228,7 @@ export { MsgpackReader } from './msgpack-reader.ts'
 export { protocolPage } from './page.ts'
 export type { Peer, RequestContext } from './served-request.ts'
 export type { Session } from './session.ts'
+export { STORED_VERSION, StoredRecord } from './stored-record.ts'
 export { IncomingStream, type StreamSink } from './streams.ts'
 export {
   type Attachment,

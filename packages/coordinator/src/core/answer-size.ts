@@ -11,6 +11,7 @@ export function answerBytes(answer: Answer): number {
   const { value } = answer
   if ('results' in value)
     return value.results.reduce((sum, { entries }) => sum + ANSWER_OVERHEAD_BYTES + sizeOf(entries), ANSWER_OVERHEAD_BYTES)
+  if ('outcomes' in value) return ANSWER_OVERHEAD_BYTES * (1 + value.outcomes.length)
   if ('deleted' in value) return ANSWER_OVERHEAD_BYTES + sizeOf(value.previous)
   if ('previous' in value && value.previous !== undefined) return ANSWER_OVERHEAD_BYTES + sizeOf([value.previous])
   return ANSWER_OVERHEAD_BYTES

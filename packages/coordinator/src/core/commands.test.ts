@@ -39,6 +39,19 @@ describe('a command', () => {
       '16 node_stop',
       '17 node_retire',
       '18 node_fence',
+      '40 topic_create',
+      '41 topic_delete',
+      '42 topic_configure',
+      '43 topic_grow',
+      '44 isr_change',
+      '45 broker_ready',
+      '46 broker_leave',
+      '47 replicas_yield',
+      '48 leaders_elect',
+      '49 partitions_reassign',
+      '50 producer_ids',
+      '51 partitions_settle',
+      '52 topic_sweep',
     ])
   })
 

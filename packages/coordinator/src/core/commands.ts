@@ -4,6 +4,8 @@
 // fields that came later take the value the table gives for their absence.
 import {
   BodyCodec,
+  brokerLeave,
+  brokerReady,
   electionCampaign,
   electionProclaim,
   electionResign,
@@ -11,12 +13,14 @@ import {
   FieldsCodec,
   field,
   i53,
+  isrChange,
   kvCompact,
   kvDelete,
   kvKeepHistory,
   kvPut,
   kvTransaction,
   type LeaseId,
+  leadersElect,
   leaseGrant,
   leaseRevoke,
   list,
@@ -27,9 +31,19 @@ import {
   nodeRetire,
   nodeStop,
   type ObjectOf,
+  PARTITION_CHANGES_MAX,
   ProtocolError,
+  partitionName,
+  partitionsReassign,
+  producerIds,
   type Revision,
+  replicasYield,
   sessionOpen,
+  str,
+  topicConfigure,
+  topicCreate,
+  topicDelete,
+  topicGrow,
 } from '@atoll/protocol'
 import { COMMAND_BYTES_MAX, LEASES_PER_EXPIRY_MAX } from './limits.ts'
 
@@ -65,11 +79,45 @@ export const commandTable = {
   node_retire: row(17, nodeRetire.request, nodeRetire.response),
   /** Of the controller: this node is gone, unless it has registered again since. */
   node_fence: row(18, { node: field(nodeName(), 'Which.'), epoch: field(i53<Revision>(), 'The epoch that is over.') }, nodeStop.response),
+  topic_create: row(40, topicCreate.request, topicCreate.response),
+  topic_delete: row(41, topicDelete.request, topicDelete.response),
+  topic_configure: row(42, topicConfigure.request, topicConfigure.response),
+  topic_grow: row(43, topicGrow.request, topicGrow.response),
+  isr_change: row(44, isrChange.request, isrChange.response),
+  broker_ready: row(45, brokerReady.request, brokerReady.response),
+  broker_leave: row(46, brokerLeave.request, brokerLeave.response),
+  replicas_yield: row(47, replicasYield.request, replicasYield.response),
+  leaders_elect: row(48, leadersElect.request, leadersElect.response),
+  partitions_reassign: row(49, partitionsReassign.request, partitionsReassign.response),
+  producer_ids: row(50, producerIds.request, producerIds.response),
+  /** Of the controller: these partitions become what they should be, given who is there. */
+  partitions_settle: row(51, { partitions: field(list(partitionName, { max: PARTITION_CHANGES_MAX }), 'Which.') }, isrChange.response),
+  /** Of the controller: this topic is deleted, and so are its partitions. */
+  topic_sweep: row(
+    52,
+    { name: field(str({ max: 249 }), 'What it was called.'), topicId: field(str({ max: 32 }), 'Its identity.') },
+    nodeStop.response,
+  ),
 } as const satisfies Record<string, CommandRow<Fields, Fields>>
 
 export type CommandKind = keyof typeof commandTable
 export type CommandOf<K extends CommandKind> = { readonly kind: K } & ObjectOf<(typeof commandTable)[K]['fields']>
 export type Command = { [K in CommandKind]: CommandOf<K> }[CommandKind]
+/** Those about topics, partitions and brokers. */
+export type TopicCommandKind =
+  | 'topic_create'
+  | 'topic_delete'
+  | 'topic_configure'
+  | 'topic_grow'
+  | 'isr_change'
+  | 'broker_ready'
+  | 'broker_leave'
+  | 'replicas_yield'
+  | 'leaders_elect'
+  | 'partitions_reassign'
+  | 'producer_ids'
+  | 'partitions_settle'
+  | 'topic_sweep'
 /** What a command of that kind is answered with when it is not refused. */
 export type AnswerOf<K extends CommandKind> = ObjectOf<(typeof commandTable)[K]['answer']>
 

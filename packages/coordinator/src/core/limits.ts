@@ -42,6 +42,9 @@ export const CONTESTS_PER_LEASE_MAX = 64
 /** Leases that hold or wait for any lock, or any office. */
 export const CONTESTANTS_MAX = 65_536
 
+/** Partitions of all topics. */
+export const PARTITIONS_MAX = 20_000
+
 /** Watches that one node serves. */
 export const WATCHES_MAX = 16_384
 /** Revisions that a watch may be behind, once it has caught up, before it is cancelled. */

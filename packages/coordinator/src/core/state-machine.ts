@@ -17,6 +17,7 @@ import { type Change, isLive } from './revisions.ts'
 import { isReserved } from './selection.ts'
 import { type Answer, Sessions } from './sessions.ts'
 import { Store } from './store.ts'
+import { Topics } from './topics/topics.ts'
 import { AnswerBytes, deleteSelected, transact } from './transaction.ts'
 
 /** What applying one command came to. All but the answer is for those who wait or watch on this node. */
@@ -70,6 +71,7 @@ export class CoordinatorState {
   readonly locks: Contests
   readonly elections: Contests
   readonly registrations = new Registrations()
+  readonly topics = new Topics(this.registrations)
   readonly #digest: Digest
   #appliedIndex: number
 
@@ -188,9 +190,12 @@ export class CoordinatorState {
       case 'election_resign':
         did.grants.push(...resign(this.elections, draft, command))
         return { revision: draft.revisionAfter }
-      case 'node_register':
+      case 'node_register': {
         if (command.lease !== NO_LEASE) this.leases.checkRoom(command.lease, NODE_PREFIX + command.node)
-        return this.registrations.register(draft, command)
+        const registered = this.registrations.register(draft, command)
+        this.topics.registered(draft, command, registered)
+        return registered
+      }
       case 'node_stop':
         this.registrations.stop(draft, command.node, command.epoch)
         return { revision: draft.revisionAfter }
@@ -200,6 +205,20 @@ export class CoordinatorState {
       case 'node_fence':
         this.registrations.fence(draft, command.node, command.epoch)
         return { revision: draft.revisionAfter }
+      case 'topic_create':
+      case 'topic_delete':
+      case 'topic_configure':
+      case 'topic_grow':
+      case 'isr_change':
+      case 'broker_ready':
+      case 'broker_leave':
+      case 'replicas_yield':
+      case 'leaders_elect':
+      case 'partitions_reassign':
+      case 'producer_ids':
+      case 'partitions_settle':
+      case 'topic_sweep':
+        return this.topics.perform(draft, command)
       default:
         return unreachable(command)
     }

@@ -169,6 +169,6 @@ describe('a reserved key', () => {
     ])
       expect(one.refusal(refused)).toBe('reserved_key')
     expect(one.do(transaction([when('$atoll/node/broker-1', 'version', 'equal', 1)], [putOp('a', '1')])).succeeded).toBe(true)
-    expect(one.do(transaction([], [rangeOp(allWith('$atoll/'))])).results[0]?.count).toBe(1)
+    expect(one.do(transaction([], [rangeOp(allWith('$atoll/node/'))])).results[0]?.count).toBe(1)
   })
 })

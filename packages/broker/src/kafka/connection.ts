@@ -1,0 +1,314 @@
+// One client's connection: requests come in, handlers are given them in order, answers go out in the same order. Whoever
+// sends what is no request is cut off; whoever does not take its answers is not read any more.
+import { BoundedQueue, type Clock, type Connection, InvariantError, type Logger, NetError } from '@atoll/base'
+import { saysItsSoftware, unsupportedVersion } from './api-versions-answer.ts'
+import { apiOf, type KafkaRequest, type KafkaResponse, type NamedApi } from './apis.ts'
+import { errorResponse } from './error-responses.ts'
+import { type KafkaClient, type KafkaContext, KafkaError, type KafkaHandlers } from './handlers.ts'
+import { beginResponse, isFlexible, readRequestRest, readRequestStart } from './headers.ts'
+import { type KafkaErrorName, kafkaErrorCode } from './kafka-errors.ts'
+import { PIPELINE_MAX, SLOWEST_BYTES_PER_MS, UNSENT_BYTES_HIGH } from './limits.ts'
+import { RequestFrames } from './request-frames.ts'
+import type { RequestMemory } from './request-memory.ts'
+import { WireError } from './wire-error.ts'
+import { WireReader } from './wire-reader.ts'
+import type { WireWriter } from './wire-writer.ts'
+
+/** What the connections of a listener share. */
+export interface KafkaService {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly handlers: KafkaHandlers
+  readonly memory: RequestMemory
+  readonly writer: WireWriter
+  /** What ApiVersions answers. */
+  readonly versions: KafkaResponse<'apiVersions'>
+  readonly requestBytesMax: number
+  readonly idleMs: number
+  readonly stalledMs: number
+}
+
+type AnyHandler = (request: unknown, context: KafkaContext) => unknown
+
+/** A request that is not answered yet, or whose answer waits for those before it. */
+interface Exchange {
+  readonly called: NamedApi
+  readonly correlationId: number
+  /** The version that the answer is written in. */
+  readonly version: number
+  readonly request: unknown
+  /** The client wants no answer: Produce with `acks` 0. */
+  readonly silent: boolean
+  readonly takenBytes: number
+  answer: object | undefined
+}
+
+export class KafkaConnection implements KafkaClient {
+  readonly connection: number
+  readonly remote: string
+  software: KafkaClient['software']
+  readonly #net: Connection
+  readonly #service: KafkaService
+  readonly #onClosed: (closed: KafkaConnection) => void
+  readonly #frames: RequestFrames
+  readonly #exchanges = new BoundedQueue<Exchange>(PIPELINE_MAX)
+  readonly #over = new AbortController()
+  /** `ending`: nothing more is read, what was asked is still answered. */
+  #state: 'open' | 'ending' | 'closed' = 'open'
+  /** Bytes that came in are being handled: answers go out together at their end. */
+  #holding = false
+  #waitsForMemory = false
+  #blocked = false
+  #isReading = true
+  /** When bytes came last, and when the client last took some of what is queued for it. */
+  #heardAtMs: number
+  #tookAtMs: number
+  #unsentBytes = 0
+  /** When the request that is not whole yet began, or reading went on. */
+  #begunAtMs: number
+  #endingAtMs = 0
+  #hasAsked = false
+
+  constructor(net: Connection, connection: number, service: KafkaService, onClosed: (closed: KafkaConnection) => void) {
+    this.#net = net
+    this.connection = connection
+    this.remote = net.remote
+    this.#service = service
+    this.#onClosed = onClosed
+    const nowMs = service.clock.monotonicMs()
+    this.#heardAtMs = nowMs
+    this.#tookAtMs = nowMs
+    this.#begunAtMs = nowMs
+    this.#frames = new RequestFrames({
+      sizeBytesMax: service.requestBytesMax,
+      onRequest: (request, takenBytes) => this.#receive(request, takenBytes),
+      takeMemory: bytes => {
+        this.#waitsForMemory = !service.memory.take(bytes, this.#onMemory)
+        return !this.#waitsForMemory
+      },
+    })
+    net.open({ onData: bytes => this.#onData(bytes), onDrain: () => this.#onDrain(), onClose: () => this.#onClose() })
+  }
+
+  get signal(): AbortSignal {
+    return this.#over.signal
+  }
+
+  /** Reads nothing more, answers what was asked, and ends. */
+  finish(): void {
+    if (this.#state !== 'open') return
+    this.#stopReading()
+    this.#flush()
+  }
+
+  destroy(): void {
+    this.#net.destroy()
+  }
+
+  /** Ends a connection that nobody uses, and cuts one that has stopped in the middle. */
+  check(nowMs: number): void {
+    const { idleMs, stalledMs } = this.#service
+    if (this.#net.unsentBytes < this.#unsentBytes || this.#net.unsentBytes === 0) this.#tookAtMs = nowMs
+    this.#unsentBytes = this.#net.unsentBytes
+    if (nowMs - this.#tookAtMs > stalledMs) this.#cut('slow_client', 'does not take its answers')
+    else if (this.#state === 'ending' && nowMs - this.#endingAtMs > stalledMs) this.#cut('slow_end', 'is still owed answers')
+    else if (!this.#isReading || this.#exchanges.length > 0) return
+    else if (this.#frames.isWithin && nowMs - this.#begunAtMs > stalledMs + this.#frames.length / SLOWEST_BYTES_PER_MS)
+      this.#cut('stalled_request', 'has begun a request and does not go on')
+    // Whoever never asked anything is no client.
+    else if (nowMs - this.#heardAtMs > (this.#hasAsked ? idleMs : Math.min(idleMs, stalledMs))) this.finish()
+  }
+
+  #onData(bytes: Uint8Array): void {
+    if (this.#state !== 'open') return
+    const nowMs = this.#service.clock.monotonicMs()
+    this.#heardAtMs = nowMs
+    if (!this.#frames.isWithin) this.#begunAtMs = nowMs
+    this.#handle(() => this.#frames.push(bytes))
+  }
+
+  /** Runs what may hand requests over, writes what they led to at once, and reads on or not. */
+  #handle(work: () => void): void {
+    this.#holding = true
+    try {
+      work()
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.#refuse(error.message)
+    } finally {
+      this.#holding = false
+    }
+    this.#flush()
+    this.#pauseOrRead()
+  }
+
+  #onDrain(): void {
+    this.#blocked = false
+    this.#readOn()
+  }
+
+  readonly #onMemory = (): void => {
+    this.#waitsForMemory = false
+    this.#readOn()
+  }
+
+  #onClose(): void {
+    this.#state = 'closed'
+    if (this.#waitsForMemory) this.#service.memory.cancel(this.#onMemory)
+    else this.#service.memory.release(this.#frames.takenBytes)
+    for (let one = this.#exchanges.shift(); one !== undefined; one = this.#exchanges.shift()) this.#service.memory.release(one.takenBytes)
+    this.#over.abort(new NetError('closed', 'the client’s connection is over'))
+    this.#onClosed(this)
+  }
+
+  /** True while there is room for one more request and its answer. */
+  get #hasRoom(): boolean {
+    return !this.#exchanges.full && !this.#blocked && !this.#waitsForMemory && this.#state === 'open'
+  }
+
+  /** Takes up what was left lying, if there is room again. */
+  #readOn(): void {
+    if (this.#holding) return
+    if (!this.#frames.isStopped || !this.#hasRoom) {
+      this.#pauseOrRead()
+      return
+    }
+    this.#begunAtMs = this.#service.clock.monotonicMs()
+    this.#handle(() => this.#frames.resume())
+  }
+
+  #pauseOrRead(): void {
+    const mayRead = this.#hasRoom && !this.#frames.isStopped
+    if (mayRead === this.#isReading) return
+    this.#isReading = mayRead
+    if (mayRead) this.#net.resumeReading()
+    else this.#net.pauseReading()
+  }
+
+  /** One request. Throws a WireError when it is none. */
+  #receive(bytes: Uint8Array, takenBytes: number): boolean {
+    if (this.#state !== 'open') {
+      this.#service.memory.release(takenBytes)
+      return false
+    }
+    this.#begunAtMs = this.#service.clock.monotonicMs()
+    try {
+      this.#serve(new WireReader(bytes), takenBytes)
+      this.#hasAsked = true
+    } catch (error) {
+      this.#service.memory.release(takenBytes)
+      throw error
+    }
+    return this.#hasRoom
+  }
+
+  #serve(reader: WireReader, takenBytes: number): void {
+    const { apiKey, apiVersion, correlationId } = readRequestStart(reader)
+    const called = apiOf(apiKey)
+    const isServed = called !== undefined && (called.name === 'apiVersions' || this.#service.handlers[called.name] !== undefined)
+    if (!isServed) throw new WireError('malformed', `request ${apiKey} is not served`)
+    const { api, name } = called
+    const clientId = readRequestRest(reader, isFlexible(api, apiVersion))
+    if (apiVersion < api.from || apiVersion > api.to) {
+      if (name !== 'apiVersions') throw new WireError('malformed', `${api.name} is not served in version ${apiVersion}`)
+      this.#enqueue({ called, correlationId, version: 0, request: undefined, silent: false, takenBytes, answer: unsupportedVersion })
+      return
+    }
+    const request = api.request.read(reader, apiVersion) as unknown
+    const silent = name === 'produce' && (request as KafkaRequest<'produce'>).acks === 0
+    const exchange: Exchange = { called, correlationId, version: apiVersion, request, silent, takenBytes, answer: undefined }
+    this.#enqueue(exchange)
+    if (name === 'apiVersions') exchange.answer = this.#introduce(request as KafkaRequest<'apiVersions'>, apiVersion)
+    else this.#call(this.#service.handlers[name] as AnyHandler, exchange, clientId)
+  }
+
+  #enqueue(exchange: Exchange): void {
+    if (!this.#exchanges.push(exchange)) throw new InvariantError('nothing is read past the bound')
+  }
+
+  #introduce(request: KafkaRequest<'apiVersions'>, version: number): KafkaResponse<'apiVersions'> {
+    if (!saysItsSoftware(request, version)) return { errorCode: kafkaErrorCode('invalid_request'), apiKeys: [] }
+    if (version >= 3) this.software = { name: request.clientSoftwareName, version: request.clientSoftwareVersion }
+    return this.#service.versions
+  }
+
+  #call(handler: AnyHandler, exchange: Exchange, clientId: string | null): void {
+    try {
+      const result = handler(exchange.request, { client: this, apiVersion: exchange.version, clientId })
+      if (result instanceof Promise)
+        void result.then(
+          answer => this.#settle(exchange, answer as object),
+          (error: unknown) => this.#settle(exchange, this.#answerOf(exchange, error)),
+        )
+      else exchange.answer = result as object
+    } catch (error) {
+      exchange.answer = this.#answerOf(exchange, error)
+    }
+  }
+
+  #settle(exchange: Exchange, answer: object): void {
+    exchange.answer = answer
+    this.#flush()
+    this.#readOn()
+  }
+
+  #answerOf({ called, request }: Exchange, error: unknown): object {
+    if (error instanceof InvariantError) throw error
+    let name: KafkaErrorName = 'unknown_server_error'
+    if (error instanceof KafkaError) name = error.code
+    else this.#service.logger.error({ event: 'kafka_handler_failed', request: called.name, error }, 'a request failed')
+    const errorMessage = error instanceof KafkaError ? error.message : null
+    return errorResponse(called.name, request as never, { errorCode: kafkaErrorCode(name), errorMessage })
+  }
+
+  /** Writes the answers that are there and have none before them. */
+  #flush(): void {
+    if (this.#holding || this.#state === 'closed') return
+    const pieces: Uint8Array[] = []
+    for (let next = this.#exchanges.peek(); next?.answer !== undefined; next = this.#exchanges.peek()) {
+      this.#exchanges.shift()
+      this.#service.memory.release(next.takenBytes)
+      if (!next.silent) pieces.push(...this.#encode(next, next.answer))
+      // Nothing else tells this client that something is wrong.
+      else if (hasFailed(next.answer as KafkaResponse<'produce'>)) {
+        this.#refuse('a produce request without acknowledgement failed')
+        break
+      }
+    }
+    if (pieces.length > 0) {
+      if (this.#net.unsentBytes === 0) this.#tookAtMs = this.#service.clock.monotonicMs()
+      // Sent in one go or not, there may be some of it on its way; only more than that stops the reading.
+      if (!this.#net.writeAll(pieces)) this.#blocked = this.#net.unsentBytes > UNSENT_BYTES_HIGH
+    }
+    if (this.#state === 'ending' && this.#exchanges.length === 0) this.#net.end()
+  }
+
+  #encode({ called: { api }, version, correlationId }: Exchange, answer: object): Uint8Array[] {
+    const { writer } = this.#service
+    beginResponse(writer, api, version, correlationId)
+    api.response.write(writer, version, answer as never)
+    return writer.finish()
+  }
+
+  /** What came is no request, or its failure cannot be said otherwise: Kafka closes the connection too, after what it owes. */
+  #refuse(why: string): void {
+    if (this.#state !== 'open') return
+    this.#service.logger.debug({ event: 'kafka_connection_refused', remote: this.remote, why }, 'refused a client’s connection')
+    this.#stopReading()
+  }
+
+  #stopReading(): void {
+    this.#state = 'ending'
+    this.#endingAtMs = this.#service.clock.monotonicMs()
+    this.#pauseOrRead()
+  }
+
+  #cut(event: string, why: string): void {
+    this.#service.logger.debug({ event: `kafka_${event}`, remote: this.remote }, `cut a client that ${why}`)
+    this.#net.destroy()
+  }
+}
+
+function hasFailed({ topics }: KafkaResponse<'produce'>): boolean {
+  return topics.some(({ partitions }) => partitions.some(({ errorCode }) => errorCode !== 0))
+}

@@ -154,6 +154,19 @@ export class CommitLog implements SyncTarget {
     this.#changed()
   }
 
+  /** Forgets the epochs that began at the log end and in which nothing was written, so that one in between can still come. */
+  forgetEmptyEpochs(): void {
+    this.#checkWritable()
+    const { last } = this.#facts.epochs
+    if (last === undefined || last.start < this.#logEnd) return
+    try {
+      this.#facts.change(epochs => void epochs.truncateFrom(this.#logEnd))
+    } catch (error) {
+      throw this.#refused(error)
+    }
+    this.#changed()
+  }
+
   /** Where the largest epoch up to `epoch` ended in this log (KIP-101). */
   endOfEpoch(epoch: LeaderEpoch): EpochEnd | undefined {
     return this.#facts.epochs.endOf(epoch, this.#logEnd)

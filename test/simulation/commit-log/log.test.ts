@@ -340,6 +340,28 @@ describe('cutting and dropping', () => {
       expect(log.endOfEpoch(epoch(5))).toEqual({ epoch: 2, end: 3 })
     })
   })
+
+  it('[CL41] forgets it on demand, so that records of an epoch in between can be taken', async () => {
+    const bench = new LogBench(6)
+    await bench.life(async ports => {
+      const log = await (await openStore(ports)).openLog('orders-0')
+      fill(log, 3, 2)
+      log.forgetEmptyEpochs()
+      expect(log.epochs.last?.epoch).toBe(2)
+      log.assignEpoch(epoch(6))
+      log.forgetEmptyEpochs()
+      await log.flush()
+    }, 'dropped')
+    await bench.life(async ports => {
+      const log = await (await openStore(ports)).openLog('orders-0')
+      expect(log.epochs.last?.epoch).toBe(2)
+      fill(log, 1, 4)
+      expect(log.epochs.starts).toEqual([
+        { epoch: 2, start: 0 },
+        { epoch: 4, start: 3 },
+      ])
+    })
+  })
 })
 
 describe('snapshots', () => {

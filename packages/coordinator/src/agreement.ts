@@ -2,14 +2,14 @@
 // driver with its log, its links and the state machine. A composition root; it decides nothing.
 import { type Endpoint, type NodeId, present } from '@atoll/base'
 import { type HandlersOf, ProtocolError, type raftConversation, raftIdentify } from '@atoll/protocol'
-import { type DiskId, defaultSettings, logIndex, type Member } from '@atoll/raft'
+import { type DiskId, defaultSettings, type Entry, logIndex, type Member } from '@atoll/raft'
 import { type Node, type NodeOptions, type NodePorts, plannedNodes } from '@atoll/service'
 import { type DiskIdentity, DiskIdentityFile } from './adapters/disk-identity.ts'
 import { BatchCodec } from './adapters/raft-batches.ts'
 import { RaftLinks } from './adapters/raft-links.ts'
 import { RaftStore } from './adapters/raft-log.ts'
 import { raftHandlers } from './adapters/raft-messages.ts'
-import type { Applied } from './core/index.ts'
+import type { Applied, CoordinatorState } from './core/index.ts'
 import { findFounders, type Introduction, NOBODY } from './founding.ts'
 import { DISK_ID_BYTES, LINK_CALL_TIMEOUT_MS } from './limits.ts'
 import { RaftDriver, type RaftDriverOptions } from './raft-driver.ts'
@@ -19,7 +19,10 @@ import { ReplicatedState } from './replicated-state.ts'
 const IDENTITY_PATH = 'identity'
 const RAFT_DIRECTORY = 'raft'
 
-export type AgreementHooks = Pick<RaftDriverOptions<Applied>, 'onEvent' | 'onApplied' | 'snapshotEntries'>
+export interface AgreementHooks extends Pick<RaftDriverOptions<Applied>, 'onEvent' | 'onStep' | 'snapshotEntries'> {
+  /** Every entry that was applied, and the state after it. */
+  readonly onApplied?: (entry: Entry, result: Applied | undefined, state: CoordinatorState) => void
+}
 
 export class Agreement {
   readonly handlers: HandlersOf<typeof raftConversation>
@@ -132,6 +135,7 @@ export class Agreement {
       send: carried => links.send(carried),
       onFatal: error => this.#fatal(error),
       ...this.#hooks,
+      onApplied: (entry, result) => this.#hooks.onApplied?.(entry, result, this.machine.state),
     })
     this.#watchMembers(this.#driver)
     this.#count(this.#driver)

@@ -46,6 +46,17 @@ export interface RaftDriverOptions<Result> {
   readonly onEvent?: ((event: RaftEvent) => void) | undefined
   /** Every entry that was applied. */
   readonly onApplied?: ((entry: Entry, result: Result | undefined) => void) | undefined
+  /** Every step of the core, before anything of it is performed: for the checks of a simulation. */
+  readonly onStep?: ((step: DriverStep) => void) | undefined
+}
+
+export interface DriverStep {
+  readonly self: Member
+  readonly input: Input
+  readonly effects: Effects
+  /** After the step. */
+  readonly status: RaftStatus
+  readonly store: RaftStore
 }
 
 /** An input without its time, which the driver adds. */
@@ -316,7 +327,10 @@ export class RaftDriver<Result> {
   }
 
   #step(input: Untimed): void {
-    const effects = this.#raft.step({ ...input, nowMs: this.#options.clock.monotonicMs() as MonotonicMs } as Input)
+    const timed = { ...input, nowMs: this.#options.clock.monotonicMs() as MonotonicMs } as Input
+    const effects = this.#raft.step(timed)
+    const { self, store, onStep } = this.#options
+    onStep?.({ self, input: timed, effects, status: this.#raft.status, store })
     this.#perform(effects)
   }
 

@@ -1,5 +1,6 @@
 // The front door of `sim`: whole services on simulated ports, with faults from a seed.
 
+export { AgreementInvariants } from './agreement-checks.ts'
 export { type AgreementRunReport, runAgreementSeed } from './agreement-run.ts'
 export { type FaultAct, planFaults } from './fault-plan.ts'
 export { type GossipRunReport, runGossipSeed, SeedFailure } from './gossip-run.ts'

@@ -26,6 +26,12 @@ export const LINK_CALL_TIMEOUT_MS = 500
 export const LINK_RETRY_MS = 50
 /** Between two rounds of looking for the other founders, in milliseconds. */
 export const FOUNDING_RETRY_MS = 50
+/** Between two questions of a coordinator that wants to be taken in, in milliseconds; after a refusal that a person has to see to. */
+export const JOIN_RETRY_MS = 100
+export const JOIN_REFUSED_RETRY_MS = 2_000
+/** For its question to one coordinator, in milliseconds: each of what the leader does for it is bounded too, and asked for again. */
+export const JOIN_ASK_TIMEOUT_MS = 5_000
+export const MEMBERSHIP_STEP_TIMEOUT_MS = 2_000
 /** A disk's identity, in random bytes. */
 export const DISK_ID_BYTES = 16
 /** How long an ordered stop waits for the leadership to be handed over, in milliseconds. */

@@ -103,6 +103,7 @@ export class RaftDriver<Result> {
   #restoring = false
   #applySoon: Timer | undefined
   #chunk: Uint8Array | undefined
+  #lastRefused = ''
   #stopped = false
 
   constructor(options: RaftDriverOptions<Result>) {
@@ -519,11 +520,20 @@ export class RaftDriver<Result> {
   #happened(event: RaftEvent): void {
     const { log, store, onEvent } = this.#options
     const { kind, ...fields } = event
-    const level = events[kind]
-    log[level.level]({ event: kind, ...fields }, level.sentence)
+    const { level, sentence } = events[kind]
+    // Heartbeats for a disk that is gone come twenty times a second, until it is replaced.
+    if (event.kind !== 'identity_refused' || this.#isNews(event.peer, event.meant)) log[level]({ event: kind, ...fields }, sentence)
     if (kind === 'stepped_down') this.#abandonAccepted()
     if (kind === 'repaired') store.settleDebt()
     onEvent?.(event)
+  }
+
+  /** Two servers were not taken for each other, and other ones than last time. */
+  #isNews(peer: Member, meant: Member): boolean {
+    const refused = `${peer.node} ${peer.disk} ${meant.node} ${meant.disk}`
+    const isNews = refused !== this.#lastRefused
+    this.#lastRefused = refused
+    return isNews
   }
 
   /** A new leader may commit what this one took, or not; who waits asks it. */

@@ -172,6 +172,13 @@ const rows = {
     doc: 'That name belongs to another disk or role, or that disk was retired: a node that lost its disk needs a new identity.',
   },
   stale_registration: { code: 82, outcome: 'definite', retry: 'never', doc: 'A later registration of that node exists.' },
+  name_taken: {
+    code: 83,
+    outcome: 'definite',
+    retry: 'after_backoff',
+    doc: 'The coordinator of that name is alive, on another disk: two processes claim one name.',
+  },
+  last_voter: { code: 84, outcome: 'definite', retry: 'never', doc: 'No other coordinator votes: without it there would be no cluster.' },
 } as const satisfies Record<string, ErrorRow>
 
 export type ErrorCode = keyof typeof rows

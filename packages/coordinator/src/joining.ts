@@ -42,5 +42,5 @@ export async function joinCluster({ peers, ask, isVoter, clock, log, signal }: J
     }
     await sleep(clock, refusal === undefined ? JOIN_RETRY_MS : JOIN_REFUSED_RETRY_MS, signal)
   }
-  log.info({ event: 'joined' }, 'votes from now on')
+  log.info({ event: 'became_voter' }, 'votes from now on')
 }

@@ -1,15 +1,21 @@
-// When a cluster is ready: every node that should run answers, and each believes of every other that it is alive. The
-// nodes say so themselves, through the port their clients use; nobody reads logs or counts pids.
-import type { SupervisedNode } from '@atoll/protocol'
+// When a cluster is ready: every node that should run answers, each believes of every other that it is alive, and the
+// coordinators have a leader that a majority follows. The nodes say so themselves, through the port their clients use;
+// nobody reads logs or counts pids.
+import type { ResponseOf, raftStatus, SupervisedNode } from '@atoll/protocol'
 
 /** Sentences shown at most: past that they repeat themselves. */
 const SENTENCES_MAX = 128
 const SENTENCE_LENGTH_MAX = 300
 
+/** What a node answered just now. */
+export interface ProbedNode extends SupervisedNode {
+  /** Of a coordinator that answers. */
+  readonly agreement: ResponseOf<typeof raftStatus> | undefined
+}
+
 /** Why the cluster is not ready, a sentence each; empty when it is. */
-export function whyNotReady(nodes: readonly SupervisedNode[]): string[] {
-  return nodes
-    .flatMap(node => whyNotWell(node, nodes))
+export function whyNotReady(nodes: readonly ProbedNode[]): string[] {
+  return [...nodes.flatMap(node => whyNotWell(node, nodes)), ...whyNotAgreed(nodes.filter(({ role }) => role === 'coordinator'))]
     .slice(0, SENTENCES_MAX)
     .map(sentence => sentence.slice(0, SENTENCE_LENGTH_MAX))
 }
@@ -27,4 +33,28 @@ function whyNotWell({ name, state, exit, answers, view }: SupervisedNode, nodes:
       ? `${name} does not know ${others.map(other => other.name).join(', ')} yet`
       : `${name} believes ${others.map(other => other.name).join(', ')} ${belief}`,
   )
+}
+
+/** Each coordinator speaks for itself: one that was deposed may not know it yet, so a majority has to follow it in its term. */
+function whyNotAgreed(coordinators: readonly ProbedNode[]): string[] {
+  if (coordinators.length === 0) return []
+  const said = coordinators.flatMap(({ agreement }) => agreement ?? [])
+  const newest = said.reduce((term, status) => Math.max(term, status.term), 0)
+  const leader = said.find(({ role, term }) => role === 'leader' && term === newest)
+  const voters = leader?.voters ?? []
+  const followers = said.filter(status => leader !== undefined && status.leader === leader.node && status.term === newest)
+  const voting = followers.filter(({ node, disk }) => voters.some(voter => voter.node === node && voter.disk === disk))
+  if (leader === undefined || voting.length <= Math.floor(voters.length / 2)) return [noLeader(said.length, coordinators.length)]
+  return said.flatMap(status => {
+    if (status.damaged) return [`${status.node} lost entries and is sent them again`]
+    if (!voters.some(({ node, disk }) => node === status.node && disk === status.disk))
+      return [`${status.node} has another disk than the coordinators know, and does not vote yet`]
+    return followers.includes(status) ? [] : [`${status.node} does not follow ${leader.node}, who leads, yet`]
+  })
+}
+
+function noLeader(run: number, planned: number): string {
+  const needed = Math.floor(planned / 2) + 1
+  const running = `${run} of ${planned} coordinators ${run === 1 ? 'answers' : 'answer'}`
+  return run < needed ? `${running}, ${needed} are needed for a leader` : `${running}, no leader yet`
 }

@@ -25,6 +25,7 @@ import { DISK_ID_BYTES, JOIN_ASK_TIMEOUT_MS, LINK_CALL_TIMEOUT_MS } from './limi
 import { Membership, type Standing } from './membership.ts'
 import { RaftDriver, type RaftDriverOptions } from './raft-driver.ts'
 import { ReplicatedState } from './replicated-state.ts'
+import { Serving } from './serving.ts'
 
 /** What lies where on a coordinator's disk. */
 const IDENTITY_PATH = 'identity'
@@ -38,6 +39,7 @@ export interface AgreementHooks extends Pick<RaftDriverOptions<Applied>, 'onEven
 export class Agreement {
   readonly handlers: HandlersOf<typeof raftConversation>
   readonly machine = new ReplicatedState()
+  readonly serving: Serving
   readonly #ports: NodePorts
   readonly #options: NodeOptions
   readonly #hooks: AgreementHooks
@@ -65,6 +67,7 @@ export class Agreement {
       clock: ports.clock,
       log: () => this.#theNode.context.log,
     })
+    this.serving = new Serving(this.machine, { self: options.name, clock: ports.clock, log: () => this.#theNode.context.log })
     this.handlers = {
       ...raftHandlers(options.name, this.#codec, (carried, session) => {
         // A client is nobody's peer, whatever it says.
@@ -149,6 +152,7 @@ export class Agreement {
     })
     this.#links = links
     this.#snapshotIndex = () => store.snapshot.index
+    const { replica } = this.serving
     this.#driver = new RaftDriver({
       self: this.self,
       clock,
@@ -161,8 +165,17 @@ export class Agreement {
       send: carried => links.send(carried),
       onFatal: error => this.#fatal(error),
       ...this.#hooks,
-      onApplied: (entry, result) => this.#hooks.onApplied?.(entry, result, this.machine.state),
+      onEvent: event => {
+        replica.happened(event)
+        this.#hooks.onEvent?.(event)
+      },
+      onApplied: (entry, applied) => {
+        replica.applied(applied, entry.term)
+        this.#hooks.onApplied?.(entry, applied, this.machine.state)
+      },
+      onRestored: () => replica.restored(),
     })
+    replica.begin(this.#driver)
     this.#watchMembers(this.#driver)
     this.#count(this.#driver)
     this.#driver.start()
@@ -192,6 +205,7 @@ export class Agreement {
 
   #count(driver: RaftDriver<Applied>): void {
     const { metrics } = this.#theNode.context
+    this.serving.count(metrics)
     metrics.gauge('atoll_raft_leaders_count', '1 at the coordinator that leads.', () => (driver.isLeader ? 1 : 0))
     metrics.counted('atoll_raft_entries_applied_total', 'Entries of the log applied to the state.', () => driver.applied)
     metrics.gauge('atoll_raft_stores_pending_count', 'Writes of the log that are not yet on disk.', () => driver.status.lengths.stores)
@@ -200,6 +214,7 @@ export class Agreement {
   async #stop(): Promise<void> {
     this.#stopping.abort()
     await this.#driver?.stop()
+    this.serving.replica.stop()
     this.#links?.close()
   }
 

@@ -46,6 +46,8 @@ export interface RaftDriverOptions<Result> {
   readonly onEvent?: ((event: RaftEvent) => void) | undefined
   /** Every entry that was applied. */
   readonly onApplied?: ((entry: Entry, result: Result | undefined) => void) | undefined
+  /** The machine is at the snapshot that was taken over from the leader. */
+  readonly onRestored?: (() => void) | undefined
   /** Every step of the core, before anything of it is performed: for the checks of a simulation. */
   readonly onStep?: ((step: DriverStep) => void) | undefined
 }
@@ -383,7 +385,7 @@ export class RaftDriver<Result> {
   #stored(request: StoreRequest): void {
     if (request.install === undefined) return this.#report(request)
     const { index } = request.install
-    const { machine, store, log } = this.#options
+    const { machine, store, log, onRestored } = this.#options
     this.#restoring = true
     machine.restore(store.snapshots.state()).then(
       () => {
@@ -391,6 +393,7 @@ export class RaftDriver<Result> {
         if (this.#stopped) return
         log.info({ event: 'snapshot_installed', index }, 'took over the leader’s snapshot')
         this.#applied = index
+        onRestored?.()
         this.#forgetUpTo(index)
         this.#report(request)
         this.#serveReads()

@@ -120,6 +120,7 @@ export {
 } from './conversations/registry.ts'
 export {
   CONTEST_NAME_BYTES_MAX,
+  CONTEST_NAMES_MAX,
   CONTEST_VALUE_BYTES_MAX,
   type ContestHolder,
   contestList,

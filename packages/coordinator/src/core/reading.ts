@@ -29,6 +29,16 @@ export interface Page {
   readonly next: string | undefined
 }
 
+/** One key. Throws `compacted` or `future_revision`. */
+export function readKey(
+  store: Store,
+  key: string,
+  wanted: Revision,
+): { readonly revision: Revision; readonly entry: KeyEntry | undefined } {
+  const version = store.getAt(key, store.readable(wanted))
+  return { revision: store.revision, entry: version && entryOf(key, version) }
+}
+
 /** One page. Throws `compacted` or `future_revision`. */
 export function readPage(store: Store, { selection, from, revision: wanted, limit, keysOnly, countOnly }: PageRequest): Page {
   const at = store.readable(wanted)

@@ -17,8 +17,8 @@ export const layers: readonly (readonly string[])[] = [
   ['cli'],
 ]
 
-/** Packages that touch the machine: Node's ports, what spawns processes, and the HTTP edge, of which only `core/` is simulated. */
-export const machinePackages: readonly string[] = ['node-ports', 'supervisor', 'testkit', 'cli', 'http', 'proxy', 'gateway', 'console']
+/** Packages that touch the machine: Node's ports, what spawns processes, the SDK's outer layer and the HTTP edge. Of these only `core/` is simulated. */
+export const machinePackages: readonly string[] = ['node-ports', 'client', 'supervisor', 'testkit', 'cli', 'http', 'proxy', 'gateway', 'console']
 
 /** Everything else runs in the simulator: time, randomness, network and disk reach it only through the ports of `base`. */
 export const purePackages: readonly string[] = layers.flat().filter(name => !machinePackages.includes(name))

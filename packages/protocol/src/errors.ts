@@ -179,6 +179,13 @@ const rows = {
     doc: 'The coordinator of that name is alive, on another disk: two processes claim one name.',
   },
   last_voter: { code: 84, outcome: 'definite', retry: 'never', doc: 'No other coordinator votes: without it there would be no cluster.' },
+  client_closed: { code: 90, outcome: 'indefinite', retry: 'never', doc: 'The client was closed before the answer came.' },
+  cluster_not_found: {
+    code: 91,
+    outcome: 'definite',
+    retry: 'after_refresh',
+    doc: 'There is no cluster where one was looked for, or it does not run.',
+  },
 } as const satisfies Record<string, ErrorRow>
 
 export type ErrorCode = keyof typeof rows

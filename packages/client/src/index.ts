@@ -1,2 +1,36 @@
-// The front door of the SDK.
-export { AtollError, type CallOptions, Client } from './core/index.ts'
+// The front door of the SDK: `connect()` and what it gives.
+export { type ConnectOptions, connect } from './connect.ts'
+export {
+  type AcquireOptions,
+  AtollError,
+  type BytesEntry,
+  type CallOptions,
+  type Client,
+  type Condition,
+  type Election,
+  type Entry,
+  type HeldLock,
+  type Holder,
+  type KeyValue,
+  type Leadership,
+  type Lease,
+  type LeaseOptions,
+  type Lock,
+  type Member,
+  type NodeTrouble,
+  type Operation,
+  type OperationResult,
+  type PutOptions,
+  type RangeOptions,
+  type RangeResult,
+  type ReadOptions,
+  type Selection,
+  type Services,
+  type StreamOptions,
+  type Transaction,
+  type TransactionResult,
+  type Value,
+  type Watch,
+  type WatchEvent,
+  type WatchOptions,
+} from './core/index.ts'

@@ -4,10 +4,15 @@ import { silentLogger } from '@atoll/base'
 import { Deadlines, type RequestOf, type ResponseOf, type Rpc } from '@atoll/protocol'
 import { AtollError } from './atoll-error.ts'
 import { Coordinators, type Whereabouts } from './coordinators.ts'
+import { Election } from './election.ts'
 import { KeyValue } from './kv.ts'
 import { LeaderRoute } from './leader-route.ts'
+import { type Lease, type LeaseOptions, Leases } from './lease.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
+import { Lock } from './lock.ts'
 import { type CallOptions, Requests } from './requests.ts'
+import type { StreamParts } from './resumed-stream.ts'
+import { type Member, members, Services } from './services.ts'
 import { Changes } from './session.ts'
 
 export interface ClientPorts {
@@ -39,13 +44,19 @@ export function createClient(ports: ClientPorts, options: ReachableOptions): Cli
 }
 
 export class Client implements AsyncDisposable {
+  /** Keys and values, and watches of them. */
   readonly kv: KeyValue
+  /** The nodes that are there, by role. */
+  readonly services: Services
+  readonly #clock: Clock
   readonly #deadlines: Deadlines
   readonly #coordinators: Coordinators
   readonly #route: LeaderRoute
   readonly #keeper: LeaseKeeper
   readonly #requests: Requests
   readonly #changes: Changes
+  readonly #leases: Leases
+  readonly #streams: StreamParts
   #closing: Promise<void> | undefined
 
   /** `locate` is asked when a leader is looked for, again and again until one is found. */
@@ -64,7 +75,12 @@ export class Client implements AsyncDisposable {
     this.#keeper = keeper
     this.#requests = requests
     this.#changes = changes
-    this.kv = new KeyValue(requests, changes)
+    const streams = { clock, random, route, requests }
+    this.#clock = clock
+    this.#leases = new Leases(clock, changes, keeper)
+    this.#streams = streams
+    this.kv = new KeyValue(requests, changes, streams)
+    this.services = new Services(streams)
   }
 
   /** Resolves once a leader of the coordinators was reached. */
@@ -75,6 +91,26 @@ export class Client implements AsyncDisposable {
     } catch (error) {
       throw this.#requests.explained(call, error)
     }
+  }
+
+  /** A lease, kept alive until it is revoked, lost, or the client is closed. */
+  lease(options?: LeaseOptions): Promise<Lease> {
+    return this.#leases.grant(options)
+  }
+
+  /** The lock of that name; nothing is asked yet. */
+  lock(name: string): Lock {
+    return new Lock(this.#contest, name)
+  }
+
+  /** The election of that name; nothing is asked yet. */
+  election(name: string): Election {
+    return new Election({ ...this.#contest, changes: this.#changes, streams: this.#streams }, name)
+  }
+
+  /** Every node that ever registered. */
+  members(options?: CallOptions): Promise<readonly Member[]> {
+    return members(this.#requests, options)
   }
 
   /** Any request of the coordinators’ that only reads, or that may take effect twice: for what has no method of its own. */
@@ -96,9 +132,16 @@ export class Client implements AsyncDisposable {
     await this.close()
   }
 
+  get #contest() {
+    return { requests: this.#requests, leases: this.#leases, nowMs: () => this.#clock.monotonicMs() }
+  }
+
   async #close(): Promise<void> {
     const error = new AtollError('client_closed', 'the client was closed', { operation: 'close' })
-    if (this.#route.session !== undefined) await Promise.allSettled([this.#changes.close(error)])
+    const connected = this.#route.session !== undefined
+    await this.#leases.close(error, connected)
+    if (connected) await Promise.allSettled([this.#changes.close(error)])
+    else this.#changes.refuseWaiting(error)
     this.#requests.close(error)
     this.#keeper.close()
     this.#route.close(error)

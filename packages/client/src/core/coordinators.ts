@@ -24,7 +24,7 @@ import {
 import type { NodeTrouble } from './atoll-error.ts'
 import { CONNECT_TIMEOUT_MS, COORDINATORS_MAX, STATUS_TIMEOUT_MS } from './limits.ts'
 
-/** Where a cluster is, and what proves that one may speak to it. */
+/** Where a cluster is, and what it takes to prove that one may speak to it. */
 export interface Whereabouts {
   readonly clusterId: ClusterId
   readonly secret: Uint8Array

@@ -15,8 +15,10 @@ import { AtollError } from './atoll-error.ts'
 import { type BytesEntry, bytesEntry, bytesOf, type Entry, type Selection, selectionOf, textEntry, type Value } from './entries.ts'
 import { RANGE_ENTRIES_MAX, RANGE_PAGE_ENTRIES } from './limits.ts'
 import type { CallOptions, Requests } from './requests.ts'
+import type { StreamParts } from './resumed-stream.ts'
 import type { Changes } from './session.ts'
 import { type Condition, compareOf, type Operation, operationOf, type TransactionResult, transactionResult } from './transaction.ts'
+import { Watch, type WatchOptions } from './watch.ts'
 
 export interface ReadOptions extends CallOptions {
   /** Read as of this revision; default: as of now. */
@@ -51,8 +53,10 @@ type Page = ResponseOf<typeof kvRange>
 export class KeyValue {
   readonly #requests: Requests
   readonly #changes: Changes
+  readonly #streams: StreamParts
 
-  constructor(requests: Requests, changes: Changes) {
+  constructor(requests: Requests, changes: Changes, streams: StreamParts) {
+    this.#streams = streams
     this.#requests = requests
     this.#changes = changes
   }
@@ -150,6 +154,11 @@ export class KeyValue {
   async compact(revision: number, options?: CallOptions): Promise<Revision> {
     const { compactRevision } = await this.#changes.change(kvCompact, { revision: revision as Revision }, options)
     return compactRevision
+  }
+
+  /** Every change of the keys from now on, or from a revision on. Begins at once: what is written after `ready` is seen. */
+  watch(selection: Selection, options?: WatchOptions): Watch {
+    return new Watch(this.#streams, selection, options)
   }
 
   #get(key: string, options: ReadOptions | undefined): Promise<ResponseOf<typeof kvGet>> {

@@ -5,7 +5,7 @@ import type { Clock, Random, Timer } from '@atoll/base'
 import { coordinatorStatus, type Deadlines, ProtocolError, type Session } from '@atoll/protocol'
 import { type AtollError, listTroubles, type NodeTrouble } from './atoll-error.ts'
 import type { CoordinatorStatus, Coordinators, Link, Whereabouts } from './coordinators.ts'
-import { LOOK_MS_MAX, LOOK_MS_MIN, PROOF_TIMEOUT_MS, QUIET_MS, WATCHDOG_MS } from './limits.ts'
+import { LOOK_MS_MAX, LOOK_MS_MIN, PROOF_TIMEOUT_MS, QUIET_MS, QUIET_STREAM_MS, WATCHDOG_MS } from './limits.ts'
 import { type Patience, WaitingList } from './waiting-list.ts'
 
 export interface LeaderRouteOptions {
@@ -15,6 +15,11 @@ export interface LeaderRouteOptions {
   readonly coordinators: Coordinators
   /** Where the cluster is; asked anew when nobody is found, because it may have been started again elsewhere. */
   readonly locate: () => Promise<Whereabouts>
+}
+
+/** Reads on from whoever leads. */
+export interface LeaderFollower {
+  leaderIs(session: Session): void
 }
 
 interface Leader {
@@ -35,11 +40,14 @@ export class LeaderRoute {
   #lookMs = LOOK_MS_MIN
   #timer: Timer | undefined
   #wokenLook: (() => void) | undefined
-  /** Calls and watches that wait for something from the leader. */
+  /** Calls that wait for an answer of the leader. */
   #busy = 0
+  /** Streams that are read from it. */
+  readonly #streams = new Set<LeaderFollower>()
   #watchdog: Timer | undefined
   #heardAtMs = 0
   #proving = false
+  #unproved: Session | undefined
   #closed: AtollError | undefined
   /** Why the cluster could not even be located. */
   #lost: unknown
@@ -75,15 +83,23 @@ export class LeaderRoute {
     }
   }
 
-  /** Somebody begins to wait for an answer, or for events. */
+  /** A call begins to wait for an answer. */
   began(): void {
-    this.#busy++
-    if (this.#watchdog === undefined) this.#heardAtMs = this.#clock.monotonicMs()
-    this.#watch()
+    if (this.#busy++ === 0) this.#watch()
   }
 
   ended(): void {
     this.#busy--
+  }
+
+  /** A stream begins to be read. */
+  streamBegan(stream: LeaderFollower): void {
+    this.#streams.add(stream)
+    this.#watch()
+  }
+
+  streamEnded(stream: LeaderFollower): void {
+    this.#streams.delete(stream)
   }
 
   /** The leader answered something. */
@@ -142,11 +158,16 @@ export class LeaderRoute {
 
   /** Somebody waits for a leader that is not there, or that is doubted. */
   get #wanted(): boolean {
-    return (this.session === undefined && this.#waiting.size > 0) || (this.#doubted && this.#busy > 0)
+    return (this.session === undefined && this.#waiting.size > 0) || (this.#doubted && this.#needed)
   }
 
+  /** It was asked for a proof of life and gave none. */
   get #doubted(): boolean {
-    return this.session !== undefined && this.#clock.monotonicMs() - this.#heardAtMs > QUIET_MS + PROOF_TIMEOUT_MS
+    return this.session !== undefined && this.#unproved === this.session
+  }
+
+  get #needed(): boolean {
+    return this.#busy > 0 || this.#streams.size > 0
   }
 
   async #locateAnew(): Promise<boolean> {
@@ -176,30 +197,29 @@ export class LeaderRoute {
   #consider(session: Session, { leader, node, term }: CoordinatorStatus): void {
     if (this.#isClosed || leader !== node || term < this.#term) return
     const before = this.#leader
-    if (before?.session === session) {
-      this.#heardAtMs = this.#clock.monotonicMs()
-      this.#leader = { session, term }
-      this.#term = term
-    } else {
-      if (before !== undefined && before.session.isOpen && before.term === term) return
-      this.#term = term
-      this.#leader = { session, term }
-      this.#heardAtMs = this.#clock.monotonicMs()
+    if (before !== undefined && before.session !== session) {
+      if (before.session.isOpen && before.term === term) return
       // What waits there for an answer has to be asked again, and soon.
-      before?.session.destroy(new ProtocolError('connection_lost', `${session.peer.node} leads now`))
+      before.session.destroy(new ProtocolError('connection_lost', `${session.peer.node} leads now`))
     }
+    this.#term = term
+    this.#leader = { session, term }
+    this.#heardAtMs = this.#clock.monotonicMs()
+    this.#unproved = undefined
+    for (const stream of this.#streams) stream.leaderIs(session)
     this.#waiting.wakeAll()
     this.#wokenLook?.()
   }
 
-  /** While somebody waits for something, a silence is looked into. */
+  /** While somebody waits for something, a silence is looked into: soon for a call, less often for streams alone. */
   #watch(): void {
     if (this.#watchdog !== undefined || this.#isClosed) return
     this.#watchdog = this.#clock.after(WATCHDOG_MS, () => {
       this.#watchdog = undefined
-      if (this.#busy === 0) return
+      if (!this.#needed) return
       const { session } = this
-      if (session !== undefined && this.#clock.monotonicMs() - this.#heardAtMs > QUIET_MS) void this.#prove(session)
+      const quietMs = this.#clock.monotonicMs() - this.#heardAtMs
+      if (session !== undefined && quietMs > (this.#busy > 0 ? QUIET_MS : QUIET_STREAM_MS)) void this.#prove(session)
       this.#watch()
     })
   }
@@ -209,10 +229,13 @@ export class LeaderRoute {
     this.#proving = true
     try {
       const { leader, node } = await session.request(coordinatorStatus, {}, { timeoutMs: PROOF_TIMEOUT_MS })
-      if (leader === node) this.heard(session)
-      else session.destroy(new ProtocolError('connection_lost', `${node} does not lead any more`))
+      if (leader === node) {
+        this.#unproved = undefined
+        this.heard(session)
+      } else session.destroy(new ProtocolError('connection_lost', `${node} does not lead any more`))
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
+      this.#unproved = session
       this.#look()
     } finally {
       this.#proving = false

@@ -26,6 +26,8 @@ export const RETRY_MS_MAX = 250
 export const WATCHDOG_MS = 250
 /** A leader that said nothing for so long is asked whether it still leads, in milliseconds. */
 export const QUIET_MS = 500
+/** The same when nothing but streams wait for something from it, which are silent by nature, in milliseconds. */
+export const QUIET_STREAM_MS = 2_000
 /** A leader that does not say so within this is doubted: the others are asked, in milliseconds. */
 export const PROOF_TIMEOUT_MS = 500
 /** Coordinators known at once, by address. */
@@ -47,6 +49,8 @@ export const FAREWELL_MS = 500
 
 /** A watch asks for a sign of progress after this long without an event, so that it never falls behind compaction, in milliseconds. */
 export const WATCH_PROGRESS_MS = 5_000
+/** How long no coordinator may be there before a stream fails, in milliseconds. */
+export const STREAM_STALL_MS = 60_000
 /** Entries of a range that are fetched with one request. */
 export const RANGE_PAGE_ENTRIES = 1_000
 /** Entries that `range` answers at most; `limit` or a narrower selection gets by with less. */

@@ -36,6 +36,9 @@ const passing: ReadonlySet<ErrorCode> = new Set([
 /** Refusals after which another coordinator has to be asked. */
 const elsewhere: ReadonlySet<ErrorCode> = new Set(['not_leader', 'no_leader', 'leadership_lost', 'shutting_down'])
 
+export const isPassing = (code: ErrorCode): boolean => passing.has(code)
+export const isElsewhere = (code: ErrorCode): boolean => elsewhere.has(code)
+
 /** Tells the coordinator which answers have arrived, as of each attempt. */
 export interface Numbering {
   readonly answeredBelow: number

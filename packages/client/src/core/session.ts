@@ -123,12 +123,17 @@ export class Changes {
 
   /** Ends the session, so that the coordinators need not wait for its term. */
   async close(error: AtollError): Promise<void> {
-    this.#window.refuseAll(error)
+    this.refuseWaiting(error)
     const open = this.#open
     if (open === undefined) return
     this.#forget(open)
     const call = this.#requests.begin(leaseRevoke.name, true, { timeoutMs: FAREWELL_MS })
     await this.#requests.ask(call, leaseRevoke, { ...unnumbered, lease: open.session }, 'repeatable')
+  }
+
+  /** Whoever waits for a session or its window is told that there will be none. */
+  refuseWaiting(error: AtollError): void {
+    this.#window.refuseAll(error)
   }
 
   #tryEnter(): Entrance | undefined {

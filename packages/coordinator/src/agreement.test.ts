@@ -4,6 +4,9 @@ import { parseConfig } from '@atoll/service'
 import { createSimHashes, createSimulation, type SimPorts } from '@atoll/sim-ports'
 import { describe, expect, it } from 'vitest'
 import { type Coordinator, startCoordinator } from './coordinator.ts'
+import { commandTable } from './core/commands.ts'
+import { CommandCodec } from './core/index.ts'
+import { put, SimulatedCoordinators } from './simulated-coordinators.ts'
 
 const hashes = await createSimHashes()
 const SECRET = new Uint8Array(32).fill(7)
@@ -95,5 +98,21 @@ describe('a disk', () => {
     await scene.run(1_000)
     expect(scene.failures).toMatchObject([{ name: 'CommitLogError', code: 'corrupt' }])
     expect(scene.machine(1).state).toBe('down')
+  })
+})
+
+describe('an entry of the log', () => {
+  it('[SV17] that this build does not know ends every process that would apply it, and says why', async () => {
+    const scene = await SimulatedCoordinators.ready()
+    const { driver } = scene.running.get(scene.leader())?.agreement ?? {}
+    const later = new CommandCodec(commandTable, 2).encode({ kind: 'put', ...put('a') })
+    const proposed = scene.begin(async () => driver?.propose(later, 1_000))
+    await scene.run(500)
+    expect(proposed.error ?? proposed.settled).not.toBe(true)
+    const ended = scene.names.filter(name => scene.machine(name).state === 'down')
+    // The leader knew first that it is committed; one that was not told any more stands still instead.
+    expect(ended.length).toBeGreaterThan(0)
+    for (const name of ended) expect(scene.machine(name).logLines.some(line => line.includes('cannot_apply'))).toBe(true)
+    expect(scene.names.flatMap(name => scene.running.get(name)?.agreement.machine.state.store.get('a') ?? [])).toEqual([])
   })
 })

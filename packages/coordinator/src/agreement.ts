@@ -218,10 +218,13 @@ export class Agreement {
     this.#links?.close()
   }
 
-  /** The disk, or what is on it, is not to be trusted any more: what it holds is found out at the next start. */
+  /** The disk, or what is on it, is not to be trusted, or it holds what this build cannot make anything of: the next start finds out. */
   #fatal(error: unknown): void {
     const { process, logSink } = this.#ports
-    this.#theNode.context.log.error({ event: 'disk_failed', err: error }, 'the disk failed: this process ends')
+    const { log } = this.#theNode.context
+    if (error instanceof ProtocolError)
+      log.error({ event: 'cannot_apply', err: error }, 'this build cannot apply what the coordinators agreed upon: this process ends')
+    else log.error({ event: 'disk_failed', err: error }, 'the disk failed: this process ends')
     logSink.flush()
     process.exit(1)
   }

@@ -1,6 +1,17 @@
 // Three coordinators on simulated ports and clients that ask them over the wire: what the tests of this package look into.
 import { type ClusterId, type Incarnation, type NodeId, nodeId, present, silentLogger } from '@atoll/base'
-import { HandlerTable, type LeaseId, NativeEndpoint, type RequestOf, type ResponseOf, type Rpc, type Session } from '@atoll/protocol'
+import {
+  HandlerTable,
+  type ItemOf,
+  kvPut,
+  type LeaseId,
+  NativeEndpoint,
+  type RequestOf,
+  type ResponseOf,
+  type Rpc,
+  type Session,
+  type StreamRpc,
+} from '@atoll/protocol'
 import { parseConfig } from '@atoll/service'
 import { createSimHashes, createSimulation, type SimNode, type SimPorts, type Simulation } from '@atoll/sim-ports'
 import type { AgreementHooks } from './agreement.ts'
@@ -15,6 +26,9 @@ const CLIENT = nodeId('client')
 export const never = { session: 0 as LeaseId, sequence: 0, answeredBelow: 0 }
 export const noLease = 0 as LeaseId
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
+/** A put that asks for nothing back. */
+export const put = (key: string, value = '', lease = noLease) => ({ ...never, key, value: bytesOf(value), lease, wantPrevious: false })
+
 export const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
 export class SimulatedCoordinators {
@@ -114,6 +128,40 @@ export class SimulatedCoordinators {
   async ask<M extends Rpc>(name: NodeId, message: M, request: RequestOf<M>, timeoutMs = 2_000): Promise<ResponseOf<M>> {
     const session = await this.connect(name)
     return this.doing(() => session.request(message, request, { timeoutMs }).finally(() => session.end()))
+  }
+
+  /** Nothing passes between these coordinators and the others; clients reach all. None: everything passes. */
+  cutOff(...cut: readonly NodeId[]): void {
+    const others = this.names.filter(name => !cut.includes(name))
+    const fault = { cut: true }
+    this.simulation.setLinks(
+      cut.flatMap(a =>
+        others.flatMap(b => [
+          { from: a, to: b, fault },
+          { from: b, to: a, fault },
+        ]),
+      ),
+    )
+  }
+
+  /** Sends a stream's items to a list, for as long as it lasts; the error it ended with comes last. */
+  collect<M extends StreamRpc>(session: Session, message: M, request: RequestOf<M>): { readonly items: ItemOf<M>[]; error?: unknown } {
+    const collected: { readonly items: ItemOf<M>[]; error?: unknown } = { items: [] }
+    this.begin(async () => {
+      try {
+        for await (const item of session.open(message, request)) collected.items.push(item)
+      } catch (error) {
+        collected.error = error
+      }
+    })
+    return collected
+  }
+
+  /** Puts at the leader, many at a time on one connection. */
+  async putAll(requests: readonly RequestOf<typeof kvPut>[]): Promise<void> {
+    const session = await this.connect(this.leader())
+    const options = { timeoutMs: 30_000 }
+    await this.doing(() => Promise.all(requests.map(request => session.request(kvPut, request, options))))
   }
 
   /** Who leads and has applied an entry of its own term. */

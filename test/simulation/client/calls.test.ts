@@ -1,16 +1,7 @@
 // What a client promises of single calls, at moments that were brought about on purpose.
-import { AtollError } from '@atoll/client/core'
 import { describe, expect, it } from 'vitest'
+import { failure } from './failure.ts'
 import { ClientScene } from './scene.ts'
-
-const failure = (call: Promise<unknown>): Promise<AtollError> =>
-  call.then(
-    () => Promise.reject(new Error('it should have failed')),
-    (error: unknown) => {
-      if (!(error instanceof AtollError)) throw error
-      return error
-    },
-  )
 
 describe('key-value', () => {
   it('[SD1] writes, reads and deletes', async () => {

@@ -57,7 +57,7 @@ export interface RequestsOptions {
   readonly clock: Clock
   readonly random: Random
   readonly route: LeaderRoute
-  /** Looked at before anything is asked: what has run out is given up first. */
+  /** Called before anything is asked and before any answer is handed on: what has run out is given up first. */
   readonly beforeEach: () => void
 }
 
@@ -65,7 +65,8 @@ export class Requests {
   readonly #clock: Clock
   readonly #random: Random
   readonly #route: LeaderRoute
-  readonly #beforeEach: () => void
+  /** What has to be done before anything else is, after a pause above all. */
+  readonly beforeEach: () => void
   #underWay = 0
   #closed: AtollError | undefined
 
@@ -73,7 +74,7 @@ export class Requests {
     this.#clock = clock
     this.#random = random
     this.#route = route
-    this.#beforeEach = beforeEach
+    this.beforeEach = beforeEach
   }
 
   get isClosed(): boolean {
@@ -104,7 +105,7 @@ export class Requests {
     repeatable: Repeatable,
     numbering?: Numbering,
   ): Promise<ResponseOf<M>> {
-    this.#beforeEach()
+    this.beforeEach()
     if (this.#underWay >= CALLS_MAX)
       throw new AtollError('too_many_requests', `${call.operation}: ${CALLS_MAX} calls are under way: await some first`, call)
     this.#underWay++
@@ -118,6 +119,7 @@ export class Requests {
           if (numbering !== undefined) (request as { answeredBelow: number }).answeredBelow = numbering.answeredBelow
           const answer = await session.request(message, request, { timeoutMs, signal: call.signal })
           this.#route.heard(session)
+          this.beforeEach()
           return answer
         } catch (error) {
           await this.#afterFailure(call, session, error, repeatable)

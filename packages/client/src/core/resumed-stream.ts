@@ -58,6 +58,7 @@ export class ResumedStream<M extends StreamRpc> implements AsyncDisposable {
           if (this.#session !== undefined) route.heard(this.#session)
           this.#brokenAtMs = undefined
           this.#failures = 0
+          this.#parts.requests.beforeEach()
           return value
         }
         this.#leave(undefined)

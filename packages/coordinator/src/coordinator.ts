@@ -15,5 +15,6 @@ export async function startCoordinator(ports: NodePorts, options: NodeOptions, h
     agreement.serving.serve(handlers)
   })
   await agreement.begin(node)
+  node.registration.begin(node.endpoints, agreement.self.disk)
   return { ...node, agreement }
 }

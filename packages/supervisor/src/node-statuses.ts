@@ -42,6 +42,8 @@ export class NodeStatuses {
         answers: answer.state === 'running',
         view: answer.members,
         agreement,
+        epoch: answer.epoch,
+        unregistered: answer.unregistered,
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
@@ -77,5 +79,7 @@ function withoutAnswer(node: NodeProcess): ProbedNode {
     answers: false,
     view: [],
     agreement: undefined,
+    epoch: 0,
+    unregistered: undefined,
   }
 }

@@ -8,7 +8,7 @@ import { type ProbedNode, whyNotReady } from './readiness.ts'
 const names = ['a', 'b', 'c'] as NodeId[]
 const believes = (node: NodeId, state: MemberView['state']): MemberView => ({ node, state }) as MemberView
 const well = (name: NodeId): ProbedNode =>
-  ({ name, state: 'running', answers: true, view: names.map(other => believes(other, 'alive')) }) as unknown as ProbedNode
+  ({ name, state: 'running', answers: true, epoch: 1, view: names.map(other => believes(other, 'alive')) }) as unknown as ProbedNode
 const withNode = (change: Partial<ProbedNode>): ProbedNode[] => [{ ...well(names[0]!), ...change }, well(names[1]!), well(names[2]!)]
 
 it('is ready when every node answers and believes all alive', () => {
@@ -20,6 +20,8 @@ it.each([
   [{ state: 'failed', exit: 'exit code 1' }, ['a is failed (exit code 1)']],
   [{ state: 'paused' }, ['a is paused']],
   [{ answers: false }, ['a does not answer']],
+  [{ epoch: 0 }, ['a is not registered with the coordinators yet']],
+  [{ epoch: 0, unregistered: 'no' }, ['a is not registered with the coordinators: no']],
   [{ view: [believes(names[0]!, 'alive')] }, ['a does not know b, c yet']],
   [
     { view: [believes(names[0]!, 'alive'), believes(names[1]!, 'suspect'), believes(names[2]!, 'dead')] },

@@ -1,6 +1,6 @@
-// When a cluster is ready: every node that should run answers, each believes of every other that it is alive, and the
-// coordinators have a leader that a majority follows. The nodes say so themselves, through the port their clients use;
-// nobody reads logs or counts pids.
+// When a cluster is ready: every node that should run answers, each believes of every other that it is alive, the coordinators
+// have a leader that a majority follows, and all nodes are registered with them. The nodes say so themselves, through the port
+// their clients use; nobody reads logs or counts pids.
 import type { ResponseOf, raftStatus, SupervisedNode } from '@atoll/protocol'
 
 /** Sentences shown at most: past that they repeat themselves. */
@@ -11,13 +11,18 @@ const SENTENCE_LENGTH_MAX = 300
 export interface ProbedNode extends SupervisedNode {
   /** Of a coordinator that answers. */
   readonly agreement: ResponseOf<typeof raftStatus> | undefined
+  /** The epoch it is registered in, 0 while it is not; and why not, where it knows. */
+  readonly epoch: number
+  readonly unregistered: string | undefined
 }
 
 /** Why the cluster is not ready, a sentence each; empty when it is. */
 export function whyNotReady(nodes: readonly ProbedNode[]): string[] {
-  return [...nodes.flatMap(node => whyNotWell(node, nodes)), ...whyNotAgreed(nodes.filter(({ role }) => role === 'coordinator'))]
-    .slice(0, SENTENCES_MAX)
-    .map(sentence => sentence.slice(0, SENTENCE_LENGTH_MAX))
+  const unwell = nodes.flatMap(node => whyNotWell(node, nodes))
+  const disagreed = whyNotAgreed(nodes.filter(({ role }) => role === 'coordinator'))
+  // Who is not registered then cannot be.
+  const unregistered = disagreed.length > 0 ? [] : nodes.flatMap(whyNotRegistered)
+  return [...unwell, ...disagreed, ...unregistered].slice(0, SENTENCES_MAX).map(sentence => sentence.slice(0, SENTENCE_LENGTH_MAX))
 }
 
 function whyNotWell({ name, state, exit, answers, view }: SupervisedNode, nodes: readonly SupervisedNode[]): string[] {
@@ -33,6 +38,11 @@ function whyNotWell({ name, state, exit, answers, view }: SupervisedNode, nodes:
       ? `${name} does not know ${others.map(other => other.name).join(', ')} yet`
       : `${name} believes ${others.map(other => other.name).join(', ')} ${belief}`,
   )
+}
+
+function whyNotRegistered({ name, answers, epoch, unregistered }: ProbedNode): string[] {
+  if (!answers || epoch > 0) return []
+  return [`${name} is not registered with the coordinators${unregistered === undefined ? ' yet' : `: ${unregistered}`}`]
 }
 
 /** Each coordinator speaks for itself: one that was deposed may not know it yet, so a majority has to follow it in its term. */

@@ -2,7 +2,7 @@
 // And the SDK, which runs in other people's processes: one module without dependencies, for the Node they have.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { build } from 'esbuild'
+import { type BuildOptions, build } from 'esbuild'
 import { bundles, externals, sdkNodeMajor, sdks } from './structure.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -42,7 +42,7 @@ async function replaceAll(to: string, make: (draft: string) => Promise<void>): P
   }
 }
 
-const always = {
+const always: BuildOptions = {
   absWorkingDir: root,
   outExtension: { '.js': '.mjs' },
   bundle: true,
@@ -53,7 +53,7 @@ const always = {
   sourcesContent: false,
   legalComments: 'linked',
   logLevel: 'warning',
-} as const
+}
 
 try {
   await replaceAll(dist, async outdir => {

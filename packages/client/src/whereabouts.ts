@@ -19,11 +19,12 @@ const notFound = (message: string, cause?: unknown): AtollError =>
 
 /** The state directory a client is for when its user names none. Throws an AtollError `cluster_not_found`. */
 export function nearestTarget(env: NodeJS.ProcessEnv, from: string): string {
-  const named = env['ATOLL_TARGET']
-  if (named !== undefined && named !== '') return resolve(from, named)
+  // A variable that is set to nothing counts as not set.
+  const target = env['ATOLL_TARGET'] || undefined
+  if (target !== undefined) return resolve(from, target)
   for (let at = from; ; at = dirname(at)) {
     const names = clusterNames(join(at, STATE_ROOT))
-    if (names.length > 0) return join(at, STATE_ROOT, chosen(names, env['ATOLL_NAME'], at))
+    if (names.length > 0) return join(at, STATE_ROOT, chosen(names, env['ATOLL_NAME'] || undefined, at))
     if (dirname(at) === at)
       throw notFound(`no cluster in or above ${from}: start one with \`npx cluster up\`, or set ATOLL_TARGET to its state directory`)
   }

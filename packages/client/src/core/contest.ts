@@ -45,7 +45,7 @@ export async function stand(
     const request = { ...unnumbered, name, lease: lease.id, owner: bytesOf(value), value: bytesOf(value), wait }
     const { held, token } = await askUntilFirst(requests, call, message, request)
     // Whoever got it while this process stood still may have lost it again.
-    if (lease.lost.aborted) throw lease.lost.reason
+    if (lease.lost.aborted) throw requests.explained(call, lease.lost.reason)
     if (held) return { lease, token }
     await leases.giveBack(lease)
     return undefined

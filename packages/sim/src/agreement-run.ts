@@ -17,6 +17,8 @@ const FAULT_EVERY_MS = 900
 /** Once nothing is disturbed every node must hold everything within this, in virtual milliseconds. */
 const CONVERGENCE_MS_MAX = 20_000
 const LOOK_MS = 250
+/** Far more than a cluster that works has in that time. */
+const EVENTS_PER_LOOK_MAX = 50_000
 const CLIENTS = 4
 
 export interface AgreementRunReport {
@@ -98,8 +100,12 @@ async function play(
 
 /** Ends at the first step that breaks an invariant. */
 async function runUntil({ simulation }: SimCluster, { violations }: AgreementInvariants, untilMs: number): Promise<void> {
-  await simulation.run({ untilMs, until: () => violations.length > 0 })
-  if (violations.length > 0) throw new Error(violations.join('\n'))
+  while (simulation.nowMs < untilMs) {
+    const nextMs = Math.min(untilMs, simulation.nowMs + LOOK_MS)
+    const { reason } = await simulation.run({ untilMs: nextMs, until: () => violations.length > 0, eventsMax: EVENTS_PER_LOOK_MAX })
+    if (violations.length > 0) throw new Error(violations.join('\n'))
+    if (reason === 'events') throw new Error(`something goes round in circles: ${EVENTS_PER_LOOK_MAX} events in ${LOOK_MS} ms`)
+  }
 }
 
 /** All have applied the same, up to the end, and it made the same of them. */

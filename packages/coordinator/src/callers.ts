@@ -3,7 +3,7 @@
 import { type Clock, type NodeId } from '@atoll/base'
 import { type ErrorCode, ProtocolError } from '@atoll/protocol'
 import { type Answer, ENTRY_OVERHEAD_BYTES, type Entry, type MembershipChange } from '@atoll/raft'
-import { BATCH_BYTES_WANTED } from './limits.ts'
+import { BATCH_BYTES_WANTED, BATCHES_UNDER_WAY_MAX } from './limits.ts'
 import type { Untimed } from './raft-driver.ts'
 import { type Waiter, WaitingRoom } from './waiting.ts'
 
@@ -26,8 +26,11 @@ export class Callers<Result> {
   readonly #changes: WaitingRoom<void>
   /** Gathered in this turn. */
   #proposals: Proposal<Result>[] = []
+  #proposedBytes = 0
   #readers: Waiter<void>[] = []
   #gathering = false
+  /** Where batches end that are in the log and not applied. */
+  #underWay: number[] = []
   /** Asked of the core, by the number it was asked under. */
   #nextId = 1
   readonly #asked = new Map<number, readonly Proposal<Result>[]>()
@@ -53,6 +56,7 @@ export class Callers<Result> {
   propose(command: Uint8Array, timeoutMs: number): Promise<Result> {
     return entered(this.#commands, timeoutMs, waiter => {
       this.#proposals.push({ command, waiter })
+      this.#proposedBytes += command.byteLength
       this.#gather()
     })
   }
@@ -113,6 +117,10 @@ export class Callers<Result> {
   /** Everything up to `index` is in the state. */
   appliedThrough(index: number): void {
     this.#applied = index
+    if (this.#underWay.length > 0) {
+      this.#underWay = this.#underWay.filter(end => end > index)
+      if (this.#proposals.length > 0) this.#gather()
+    }
     if (this.#readyReads.length === 0) return
     const ready = this.#readyReads.filter(read => read.index <= index)
     this.#readyReads = this.#readyReads.filter(read => read.index > index)
@@ -123,19 +131,24 @@ export class Callers<Result> {
   abandon(index = Infinity): void {
     abandonUpTo(this.#accepted, this.#commands, index)
     abandonUpTo(this.#acceptedChanges, this.#changes, index)
+    this.#underWay = this.#underWay.filter(end => end > index)
+    if (this.#proposals.length > 0) this.#gather()
   }
 
   close(): void {
     for (const room of [this.#commands, this.#reads, this.#changes]) room.close()
   }
 
-  /** What is proposed and read in one turn goes to the core together: one batch, one round of heartbeats. */
+  /**
+   * What is proposed and read in one turn goes to the core together: one batch, one round of heartbeats. While batches are
+   * under way the next one grows, so that a disk that is slower, or more clients, make batches larger and not more.
+   */
   #gather(): void {
     if (this.#gathering) return
     this.#gathering = true
     this.#clock.endOfTurn(() => {
       this.#gathering = false
-      this.#propose()
+      if (this.#underWay.length < BATCHES_UNDER_WAY_MAX || this.#proposedBytes >= BATCH_BYTES_WANTED) this.#propose()
       this.#askToRead()
     })
   }
@@ -144,6 +157,7 @@ export class Callers<Result> {
   #propose(): void {
     const all = this.#proposals
     this.#proposals = []
+    this.#proposedBytes = 0
     for (let start = 0; start < all.length; ) {
       let bytes = 0
       let end = start
@@ -171,6 +185,7 @@ export class Callers<Result> {
     const proposals = this.#asked.get(proposalId) ?? []
     for (let i = 0; i < proposals.length; i++)
       this.#accepted.set(firstIndex + i, { term, waiter: (proposals[i] as Proposal<Result>).waiter })
+    if (proposals.length > 0) this.#underWay.push(firstIndex + proposals.length - 1)
     this.#asked.delete(proposalId)
     const change = this.#askedChanges.get(proposalId)
     this.#askedChanges.delete(proposalId)

@@ -19,6 +19,8 @@ export const APPLY_SLICE_ENTRIES = 256
 export const WAITING_MAX = 16_384
 /** Bytes of proposals gathered in one turn beyond which a batch is closed. */
 export const BATCH_BYTES_WANTED = 256 * KiB
+/** Batches proposed and not yet applied; then the next one waits and grows, up to its bytes. */
+export const BATCHES_UNDER_WAY_MAX = 2
 /** Messages that wait while a connection is made; more push out the oldest, which Raft sends again. */
 export const LINK_WAITING_MAX = 64
 /** For a connection between coordinators, in milliseconds. */

@@ -1,6 +1,6 @@
 // Three coordinators as processes, and everything that is done to them: killed, stopped, cut off, started again where they
 // were. What is still amiss at the end of a test is undone with it, and nothing it started is left.
-import { nodeId } from '@atoll/base'
+import { type Endpoint, nodeId } from '@atoll/base'
 import { type Client, createClient } from '@atoll/client/core'
 import { createClock, createCompute, createNet, systemRandom } from '@atoll/node-ports'
 import { kvRange, nodeSetLinks, type ResponseOf, type Revision, raftStatus, type Session } from '@atoll/protocol'
@@ -64,12 +64,17 @@ export class ChaosCluster implements AsyncDisposable {
     return node
   }
 
+  /** Where its nodes listen. */
+  get seeds(): readonly Endpoint[] {
+    return [...this.#ports.values()].map(port => ({ host: '127.0.0.1', port }))
+  }
+
   /** A client of the cluster by its addresses; closed with it. */
   async client(name: string): Promise<Client> {
     const clock = createClock()
     const random = systemRandom()
     const { net } = createNet({ self: nodeId(name), faults: false, clock, random })
-    const seeds = [...this.#ports.values()].map(port => ({ host: '127.0.0.1', port }))
+    const { seeds } = this
     const secret = Buffer.from(SECRET, 'hex')
     const identity = { name: nodeId(name), clusterId: this.directory.clusterId, secret, seeds }
     const client = createClient({ net, clock, random, compute: await createCompute() }, identity)

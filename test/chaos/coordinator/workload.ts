@@ -16,9 +16,15 @@ import {
   timelinePage,
   versionedRegister,
 } from '@atoll/history'
+import { kvKeepHistory, type LeaseId } from '@atoll/protocol'
 import type { ChaosCluster } from './cluster.ts'
+import { Watchers } from './watchers.ts'
 
-export const PREFIX = 'chaos/'
+const PREFIX = 'chaos/'
+/** Written last: a watcher that has come to it has seen everything. */
+const MARKER = `${PREFIX}marker`
+/** Each client writes one key that nobody else does: its version counts the writes that took effect. */
+const COUNTERS = 'counters/'
 const KEYS = ['a', 'b', 'c', 'd', 'e', 'f'].map(name => `${PREFIX}${name}`)
 /** Every call is asked to be over within this, in milliseconds. */
 export const CALL_TIMEOUT_MS = 2_000
@@ -43,6 +49,9 @@ export class Workload {
   readonly #random: SeededRandom
   readonly #wrong: string[] = []
   readonly #loops: Promise<void>[] = []
+  /** Of changes that were acknowledged. */
+  readonly #revisions = new Set<number>()
+  #watchers: Watchers | undefined
   #values = 0
   #stopped = false
   #acknowledged = 0
@@ -53,9 +62,14 @@ export class Workload {
   }
 
   async start(clients = 6): Promise<this> {
+    const onlooker = await this.#cluster.client('onlooker')
+    // The checker of watches compares with everything that ever happened.
+    const none = { session: 0 as LeaseId, sequence: 0, answeredBelow: 0 }
+    await onlooker.request(kvKeepHistory, { ...none, revisions: 50_000, bytes: 64 * 1024 ** 2 })
+    this.#watchers = new Watchers(onlooker, [PREFIX, `${PREFIX}a`])
     for (let place = 0; place < clients; place++) {
       const client = await this.#cluster.client(`client-${place + 1}`)
-      this.#loops.push(this.#loop(client, this.recorder.client()))
+      this.#loops.push(this.#loop(client, this.recorder.client()), this.#count(client, `${COUNTERS}${place}`))
     }
     await this.progress()
     return this
@@ -90,7 +104,8 @@ export class Workload {
     await this.#cluster.converged()
     const held = await Promise.all(this.#cluster.running.map(name => this.#cluster.heldBy(name, PREFIX)))
     for (const other of held) if (other.join() !== held[0]?.join()) this.#wrong.push(`nodes differ: ${other.join()} and ${held[0]?.join()}`)
-    return [...this.#wrong, ...judge(pairRecords(this.recorder.records))]
+    const watched = (await this.#watchers?.verdict(client, PREFIX, MARKER, this.#revisions)) ?? []
+    return [...this.#wrong, ...watched, ...judge(pairRecords(this.recorder.records))]
   }
 
   async #loop(client: Client, recorded: RecordedClient): Promise<void> {
@@ -104,6 +119,25 @@ export class Workload {
       else await this.#compareAndSet(client, recorded, key, value)
       await pause(this.#random.below(PAUSE_MS_MAX))
     }
+  }
+
+  /** Writes one key again and again: each write takes effect once, however often it was sent. */
+  async #count(client: Client, key: string): Promise<void> {
+    let least = 0
+    let open = 0
+    while (!this.#stopped) {
+      try {
+        await client.kv.put(key, String(least), options)
+        least++
+      } catch (error) {
+        if (!(error instanceof AtollError)) this.#wrong.push(`${key}: no coded error: ${String(error)}`)
+        else if (error.outcome === 'indefinite') open++
+      }
+      await pause(PAUSE_MS_MAX)
+    }
+    const { version = 0 } = (await client.kv.get(key)) ?? {}
+    if (version < least || version > least + open)
+      this.#wrong.push(`${key} was written ${version} times; ${least} writes were acknowledged, of ${open} nobody knows`)
   }
 
   /** Reads first, so that it has a chance to succeed. */
@@ -126,6 +160,7 @@ export class Workload {
     try {
       const answer = await recorded.run(f, key, value, act, error => (error instanceof AtollError ? error.outcome : 'indefinite'))
       if (f !== 'get') this.#acknowledged++
+      if (answer.revision !== undefined) this.#revisions.add(answer.revision)
       return answer
     } catch (error) {
       const code = error instanceof AtollError ? error.code : undefined

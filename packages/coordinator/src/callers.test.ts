@@ -44,7 +44,7 @@ class Scene {
     if (input.kind !== 'propose') return
     const { proposalId, commands } = input
     this.batches.push(commands)
-    const at = { firstIndex: logIndex(this.#end + 1), term: term(1) }
+    const at = { firstIndex: logIndex(this.#end + 1), lastIndex: logIndex(this.#end + commands.length), term: term(1) }
     if (this.accepts) this.callers.answered({ kind: 'accepted', proposalId, ...at })
     else this.callers.answered({ kind: 'refused', proposalId, reason: 'not_leader', leader: undefined })
     this.#end += commands.length

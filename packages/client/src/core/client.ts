@@ -1,7 +1,7 @@
 // The client: a composition root. Nothing is opened before the first call, and nothing is left after `close`.
 import type { Clock, ClusterId, Compute, Endpoint, Logger, Net, NodeId, Random } from '@atoll/base'
 import { silentLogger } from '@atoll/base'
-import { Deadlines, type RequestOf, type ResponseOf, type Rpc } from '@atoll/protocol'
+import { contestList, Deadlines, type RequestOf, type ResponseOf, type Rpc } from '@atoll/protocol'
 import { AtollError } from './atoll-error.ts'
 import { Coordinators, type Whereabouts } from './coordinators.ts'
 import { Election } from './election.ts'
@@ -101,6 +101,16 @@ export class Client implements AsyncDisposable {
   /** The lock of that name; nothing is asked yet. */
   lock(name: string): Lock {
     return new Lock(this.#contest, name)
+  }
+
+  /** The names of all locks that somebody holds. */
+  async locks(options?: CallOptions): Promise<readonly string[]> {
+    const names: string[] = []
+    for (;;) {
+      const page = await this.#requests.read(contestList, { elections: false, after: names.at(-1) ?? '' }, options)
+      if (page.names.length === 0) return names
+      names.push(...page.names)
+    }
   }
 
   /** The election of that name; nothing is asked yet. */

@@ -4,7 +4,7 @@ import type { Clock } from '@atoll/base'
 import { type Deadlines, type LeaseId, leaseRevoke, type RequestOf, type ResponseOf, type Rpc, sessionOpen } from '@atoll/protocol'
 import { AtollError } from './atoll-error.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
-import { FAREWELL_MS, SESSION_RING, SESSION_TTL_MS, SESSION_WINDOW } from './limits.ts'
+import { CALLS_MAX, FAREWELL_MS, SESSION_RING, SESSION_TTL_MS, SESSION_WINDOW } from './limits.ts'
 import type { Call, CallOptions, Requests } from './requests.ts'
 import { WaitingList } from './waiting-list.ts'
 
@@ -143,6 +143,8 @@ export class Changes {
 
   /** Waits for a session with room in its window. */
   async #enter(call: Call): Promise<Entrance> {
+    if (this.#window.size >= CALLS_MAX)
+      throw new AtollError('too_many_requests', `${call.operation}: ${CALLS_MAX} changes wait for their turn: await some first`, call)
     try {
       for (;;) {
         const turn = this.#window.wait(call)

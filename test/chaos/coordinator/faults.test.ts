@@ -15,8 +15,17 @@ async function under(story: (cluster: ChaosCluster, load: Workload) => Promise<v
   expect(await load.verdict()).toEqual([])
 }
 
+describe('nothing', () => {
+  it('[CO4] B17: goes wrong when nothing is broken, either', () =>
+    under(async (_cluster, load) => {
+      await load.progress()
+      await load.runFor(1_000)
+      expect([...load.errors]).toEqual([])
+    }))
+})
+
 describe('processes that die', () => {
-  it('[CO4] lose nothing when one after the other is killed and comes back, the leader among them', () =>
+  it('[CO4] B9 and B13: lose nothing when one after the other is killed and comes back, the leader among them', () =>
     under(async (cluster, load) => {
       for (const name of NAMES) {
         await cluster.kill(name)
@@ -89,6 +98,29 @@ describe('processes that stand still', () => {
         cluster.resume(third)
         await load.progress()
       }
+    }))
+})
+
+describe('a slow one', () => {
+  it('[CO4] B29: a follower that stands still does not slow the others down', () =>
+    under(async (cluster, load) => {
+      const leader = await cluster.leader()
+      const client = await cluster.client('stopwatch')
+      const median = async (): Promise<number> => {
+        const spentMs: number[] = []
+        for (let put = 0; put < 100; put++) {
+          const startMs = performance.now()
+          await client.kv.put('stopwatch', String(put))
+          spentMs.push(performance.now() - startMs)
+        }
+        return spentMs.toSorted((a, b) => a - b)[50] as number
+      }
+      const before = await median()
+      cluster.pause(others(leader)[0] as string)
+      // Twice as long is this machine's business; a timeout in the way of each put would be ours.
+      expect(await median()).toBeLessThan(2 * before + 20)
+      cluster.resume(others(leader)[0] as string)
+      await load.progress()
     }))
 })
 

@@ -20,8 +20,6 @@ it.each([
   [{ state: 'failed', exit: 'exit code 1' }, ['a is failed (exit code 1)']],
   [{ state: 'paused' }, ['a is paused']],
   [{ answers: false }, ['a does not answer']],
-  [{ epoch: 0 }, ['a is not registered with the coordinators yet']],
-  [{ epoch: 0, unregistered: 'no' }, ['a is not registered with the coordinators: no']],
   [{ view: [believes(names[0]!, 'alive')] }, ['a does not know b, c yet']],
   [
     { view: [believes(names[0]!, 'alive'), believes(names[1]!, 'suspect'), believes(names[2]!, 'dead')] },
@@ -41,6 +39,12 @@ const agreeing = (changes: readonly (Partial<Agreement> | undefined)[]): ProbedN
     return { ...well(name), role: 'coordinator', agreement: changes[i] && status } as ProbedNode
   })
 
+it('is not ready while a node is not registered', () => {
+  const [first, ...others] = agreeing([{}, {}, {}]) as [ProbedNode, ...ProbedNode[]]
+  expect(whyNotReady([{ ...first, epoch: 0 }, ...others])).toEqual(['a is not registered with the coordinators yet'])
+  expect(whyNotReady([{ ...first, epoch: 0, unregistered: 'no' }, ...others])).toEqual(['a is not registered with the coordinators: no'])
+})
+
 it('is ready when all coordinators follow a leader', () => {
   expect(whyNotReady(agreeing([{}, {}, {}]))).toEqual([])
 })
@@ -53,6 +57,7 @@ it.each([
   [[{}, { term: 3, leader: undefined }, { term: 3, leader: undefined }], ['3 of 3 coordinators answer, no leader yet']],
   [[{}, {}, { leader: undefined }], ['c does not follow a, who leads, yet']],
   [[{}, {}, { disk: 'a new one' }], ['c has another disk than the coordinators know, and does not vote yet']],
+  [[{ voters: voters.slice(0, 2) }, { voters: voters.slice(0, 2) }, {}], ['c does not vote with the coordinators']],
   [[{}, {}, { damaged: true }], ['c lost entries and is sent them again']],
 ] as const)('coordinators that say %j are not', (changes, reasons) => {
   expect(whyNotReady(agreeing(changes as readonly (Partial<Agreement> | undefined)[]))).toEqual(reasons)

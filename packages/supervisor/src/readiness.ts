@@ -16,13 +16,12 @@ export interface ProbedNode extends SupervisedNode {
   readonly unregistered: string | undefined
 }
 
+type Status = ResponseOf<typeof raftStatus>
+
 /** Why the cluster is not ready, a sentence each; empty when it is. */
 export function whyNotReady(nodes: readonly ProbedNode[]): string[] {
   const unwell = nodes.flatMap(node => whyNotWell(node, nodes))
-  const disagreed = whyNotAgreed(nodes.filter(({ role }) => role === 'coordinator'))
-  // Who is not registered then cannot be.
-  const unregistered = disagreed.length > 0 ? [] : nodes.flatMap(whyNotRegistered)
-  return [...unwell, ...disagreed, ...unregistered].slice(0, SENTENCES_MAX).map(sentence => sentence.slice(0, SENTENCE_LENGTH_MAX))
+  return [...unwell, ...whyNotAgreed(nodes)].slice(0, SENTENCES_MAX).map(sentence => sentence.slice(0, SENTENCE_LENGTH_MAX))
 }
 
 function whyNotWell({ name, state, exit, answers, view }: SupervisedNode, nodes: readonly SupervisedNode[]): string[] {
@@ -40,27 +39,42 @@ function whyNotWell({ name, state, exit, answers, view }: SupervisedNode, nodes:
   )
 }
 
-function whyNotRegistered({ name, answers, epoch, unregistered }: ProbedNode): string[] {
-  if (!answers || epoch > 0) return []
-  return [`${name} is not registered with the coordinators${unregistered === undefined ? ' yet' : `: ${unregistered}`}`]
+/** What the nodes decide together, and what needs somebody to decide it. */
+function whyNotAgreed(nodes: readonly ProbedNode[]): string[] {
+  const coordinators = nodes.filter(({ role }) => role === 'coordinator')
+  const said = coordinators.flatMap(({ agreement }) => agreement ?? [])
+  if (coordinators.length === 0) return []
+  const leader = leaderAmong(said)
+  if (leader === undefined) return [noLeader(said.length, coordinators.length)]
+  return [...said.flatMap(status => whyNotVoting(status, leader)), ...nodes.flatMap(whyNotRegistered)]
 }
 
 /** Each coordinator speaks for itself: one that was deposed may not know it yet, so a majority has to follow it in its term. */
-function whyNotAgreed(coordinators: readonly ProbedNode[]): string[] {
-  if (coordinators.length === 0) return []
-  const said = coordinators.flatMap(({ agreement }) => agreement ?? [])
+function leaderAmong(said: readonly Status[]): Status | undefined {
   const newest = said.reduce((term, status) => Math.max(term, status.term), 0)
   const leader = said.find(({ role, term }) => role === 'leader' && term === newest)
-  const voters = leader?.voters ?? []
-  const followers = said.filter(status => leader !== undefined && status.leader === leader.node && status.term === newest)
-  const voting = followers.filter(({ node, disk }) => voters.some(voter => voter.node === node && voter.disk === disk))
-  if (leader === undefined || voting.length <= Math.floor(voters.length / 2)) return [noLeader(said.length, coordinators.length)]
-  return said.flatMap(status => {
-    if (status.damaged) return [`${status.node} lost entries and is sent them again`]
-    if (!voters.some(({ node, disk }) => node === status.node && disk === status.disk))
-      return [`${status.node} has another disk than the coordinators know, and does not vote yet`]
-    return followers.includes(status) ? [] : [`${status.node} does not follow ${leader.node}, who leads, yet`]
-  })
+  if (leader === undefined) return undefined
+  const following = said.filter(status => follows(status, leader) && votesFor(status, leader.voters))
+  return following.length > Math.floor(leader.voters.length / 2) ? leader : undefined
+}
+
+const follows = (status: Status, leader: Status): boolean => status.leader === leader.node && status.term === leader.term
+const votesFor = ({ node, disk }: Status, voters: Status['voters']): boolean =>
+  voters.some(voter => voter.node === node && voter.disk === disk)
+
+function whyNotVoting(status: Status, leader: Status): string[] {
+  const { node, damaged } = status
+  if (damaged) return [`${node} lost entries and is sent them again`]
+  if (votesFor(status, leader.voters)) return follows(status, leader) ? [] : [`${node} does not follow ${leader.node}, who leads, yet`]
+  const isKnown = leader.voters.some(voter => voter.node === node)
+  return [
+    isKnown ? `${node} has another disk than the coordinators know, and does not vote yet` : `${node} does not vote with the coordinators`,
+  ]
+}
+
+function whyNotRegistered({ name, answers, epoch, unregistered }: ProbedNode): string[] {
+  if (!answers || epoch > 0) return []
+  return [`${name} is not registered with the coordinators${unregistered === undefined ? ' yet' : `: ${unregistered}`}`]
 }
 
 function noLeader(run: number, planned: number): string {

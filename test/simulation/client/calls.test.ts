@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { failure } from './failure.ts'
 import { ClientScene } from './scene.ts'
+import { Clients } from './with-clients.ts'
 
 describe('key-value', () => {
   it('[SD1] writes, reads and deletes', async () => {
@@ -111,6 +112,28 @@ describe('a call that nobody can answer', () => {
     expect(error).toMatchObject({ code: 'no_leader', outcome: 'definite' })
   })
 
+  it('[SD6] tells that its secret is wrong', async () => {
+    const scene = new ClientScene()
+    const error = await scene.withClient(({ kv }) => failure(kv.get('k', { timeoutMs: 500 })), { secret: new Uint8Array(32).fill(8) })
+    expect(error).toMatchObject({ code: 'wrong_secret', outcome: 'definite', retriable: false })
+  })
+
+  it('[SD7] says that nothing happened when it was only refused', async () => {
+    const scene = new ClientScene()
+    const error = await scene.withClient(async ({ kv }) => {
+      await kv.put('k', '0')
+      scene.elect(undefined)
+      return failure(kv.put('k', '1', { timeoutMs: 500 }))
+    })
+    expect(error).toMatchObject({ code: 'no_leader', outcome: 'definite' })
+    expect(error.attempts).toBeGreaterThan(0)
+  })
+
+  it.each([0, -1, Number.NaN])('[SD7] does not begin with a deadline of %d', async timeoutMs => {
+    const error = await new ClientScene().withClient(({ kv }) => failure(kv.get('k', { timeoutMs })))
+    expect(error).toMatchObject({ code: 'invalid_argument', outcome: 'definite' })
+  })
+
   it('[SD7] ends with its signal, which leaves nothing behind', async () => {
     const scene = new ClientScene()
     scene.elect(undefined)
@@ -124,11 +147,10 @@ describe('a call that nobody can answer', () => {
 })
 
 describe('the way to the leader', () => {
-  it('[SD8] is found from any one coordinator', async () => {
-    const scene = new ClientScene()
-    scene.elect(scene.names[2])
-    const revision = await scene.withClient(async ({ kv }) => (await kv.put('k', 'v')).revision)
-    expect(revision).toBe(1)
+  it.each([[0], [1], [2], [2, 0]])('[SD8] is found from coordinator %d alone, or from some', async (...seeds) => {
+    const clients = await Clients.ready()
+    const revision = await clients.with(async ({ kv }) => (await kv.put('k', 'v')).revision, { seeds })
+    expect(revision).toBeGreaterThan(0)
   })
 
   it('[SD9] leads past a leader that is paused', async () => {

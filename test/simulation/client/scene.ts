@@ -108,12 +108,15 @@ export class ClientScene {
   }
 
   /** Runs `act` with a client on a machine of its own, and answers what it comes to within a virtual minute. */
-  async withClient<T>(act: (client: Client) => Promise<T>, options: Partial<ClientOptions> & { seeds?: number[] } = {}): Promise<T> {
+  async withClient<T>(
+    act: (client: Client) => Promise<T>,
+    options: Partial<ClientOptions> & { seeds?: number[]; secret?: Uint8Array } = {},
+  ): Promise<T> {
     const name = nodeId(`client-${++this.#clients}`)
-    const { seeds = [0, 1, 2], ...rest } = options
+    const { seeds = [0, 1, 2], secret = SECRET, ...rest } = options
     let outcome: { readonly value: T } | undefined
     this.simulation.addNode(name).start(async ports => {
-      const where = { clusterId: cluster, secret: SECRET, seeds: seeds.map(index => this.at(index)) }
+      const where = { clusterId: cluster, secret, seeds: seeds.map(index => this.at(index)) }
       const client = createClient(ports, { name, ...where, ...rest })
       outcome = { value: await act(client) }
     })

@@ -7,6 +7,11 @@ import { createSimHashes, type SimNode } from '@atoll/sim-ports'
 
 const hashes = await createSimHashes()
 
+interface Options extends Partial<ClientOptions> {
+  /** Which coordinators it knows, by index. Default: all. */
+  readonly seeds?: readonly number[]
+}
+
 export class Clients {
   readonly cluster: SimCluster
   readonly #failures: unknown[] = []
@@ -36,15 +41,17 @@ export class Clients {
   }
 
   /** Starts a client that does `act`; it runs from the next event on. What it throws fails the run. */
-  start(act: (client: Client) => Promise<void>, options: Partial<ClientOptions> = {}): SimNode {
+  start(act: (client: Client) => Promise<void>, options: Options = {}): SimNode {
     const name = nodeId(`client-${++this.#started}`)
-    const seeds = this.cluster.names.map(node => ({ host: '127.0.0.1', port: this.cluster.portOf(node) }))
+    const { seeds: known, ...rest } = options
+    const names = this.cluster.names.filter((_, index) => known?.includes(index) ?? true)
+    const seeds = names.map(node => ({ host: '127.0.0.1', port: this.cluster.portOf(node) }))
     const where = { clusterId: 'simulated' as ClusterId, secret: new Uint8Array(32).fill(7), seeds }
     const machine = this.cluster.simulation.addNode(name)
     this.#open++
     machine.start(async ports => {
       try {
-        await act(createClient(ports, { name, ...where, ...options }))
+        await act(createClient(ports, { name, ...where, ...rest }))
       } catch (error) {
         this.#failures.push(error)
       }
@@ -54,7 +61,7 @@ export class Clients {
   }
 
   /** Runs `act` with a client to its end. */
-  async with<T>(act: (client: Client) => Promise<T>, options: Partial<ClientOptions> = {}): Promise<T> {
+  async with<T>(act: (client: Client) => Promise<T>, options: Options = {}): Promise<T> {
     let outcome: { readonly value: T } | undefined
     this.start(async client => {
       outcome = { value: await act(client) }

@@ -54,22 +54,8 @@ export class AtollError extends Error {
 /** `error` as the outcome of a call; what is not ours, a bug among it, stays what it is. */
 export function atollError(error: unknown, details: AtollErrorDetails): unknown {
   if (!(error instanceof ProtocolError)) return error
-  return new AtollError(error.code, `${details.operation}: ${error.message}${advice(error.code)}`, { cause: error, ...details })
-}
-
-/** What somebody who meets this can do, where the sentence of the error does not say so. */
-function advice(code: ErrorCode): string {
-  switch (code) {
-    case 'wrong_secret':
-    case 'wrong_cluster':
-      return ' (the cluster was made anew, or this is the secret of another: read its state directory again)'
-    case 'session_expired':
-      return ' (read what there is now before it is tried again)'
-    case 'unsupported_version':
-      return ' (use the client that came with the cluster)'
-    default:
-      return ''
-  }
+  const advice = error.code === 'session_expired' ? ' (read what there is now before it is tried again)' : ''
+  return new AtollError(error.code, `${details.operation}: ${error.message}${advice}`, { cause: error, ...details })
 }
 
 /** `a at 127.0.0.1:1: refused; b: …`, for the sentence of an error. */

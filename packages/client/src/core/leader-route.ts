@@ -148,6 +148,7 @@ export class LeaderRoute {
         this.#wokenLook = resolve
         this.#timer = this.#clock.after(pauseMs, resolve)
       })
+      this.#timer?.cancel()
     }
     this.#looking = false
   }

@@ -3,7 +3,7 @@
 // whose coordinator then gives the answer of the first time (Raft dissertation section 6.3).
 import { type Clock, type Random, sleep } from '@atoll/base'
 import { type ErrorCode, type Outcome, ProtocolError, type RequestOf, type ResponseOf, type Rpc, type Session } from '@atoll/protocol'
-import { AtollError, atollError } from './atoll-error.ts'
+import { AtollError, atollError, type NodeTrouble } from './atoll-error.ts'
 import type { LeaderRoute } from './leader-route.ts'
 import { CALL_TIMEOUT_MS, CALL_TIMEOUT_MS_MAX, CALLS_MAX, RETRY_MS_MAX, RETRY_MS_MIN } from './limits.ts'
 import type { Patience } from './waiting-list.ts'
@@ -113,9 +113,10 @@ export class Requests {
     try {
       for (;;) {
         const session = this.#route.session ?? (await this.#route.wait(call))
+        const timeoutMs = call.deadlineAtMs - this.#clock.monotonicMs()
+        if (timeoutMs <= 0) throw new ProtocolError('request_timed_out', 'no time was left to try again')
         call.attempts++
         try {
-          const timeoutMs = call.deadlineAtMs - this.#clock.monotonicMs()
           if (numbering !== undefined) (request as { answeredBelow: number }).answeredBelow = numbering.answeredBelow
           const answer = await session.request(message, request, { timeoutMs, signal: call.signal })
           this.#route.heard(session)
@@ -143,8 +144,8 @@ export class Requests {
     if (elsewhere.has(error.code)) this.#route.left(session)
     if (!passing.has(error.code)) throw error
     if (error.outcome === 'indefinite') {
-      if (repeatable === 'once') throw error
       call.adrift = true
+      if (repeatable === 'once') throw error
     }
     const leftMs = call.deadlineAtMs - this.#clock.monotonicMs()
     if (this.#closed !== undefined || leftMs <= 0) throw error
@@ -181,19 +182,32 @@ export class Requests {
   #outOfTime(call: Call, error: ProtocolError): AtollError {
     const { troubles } = this.#route
     const reached = this.#route.session !== undefined
-    const code = reached ? 'request_timed_out' : troubles.some(trouble => trouble.code === 'no_leader') ? 'no_leader' : 'not_connected'
+    const code = reached ? 'request_timed_out' : whyNobody(troubles)
     const what = {
       request_timed_out: 'no answer within the deadline',
       no_leader: 'the coordinators have no leader: a majority of them has to run and reach each other',
       not_connected: 'no coordinator could be reached: is the cluster running?',
+      wrong_secret: 'this is not the secret of that cluster: was it made anew?',
+      wrong_cluster: 'another cluster answers there: was it made anew?',
+      unsupported_version: 'the cluster speaks no version of the protocol that this client knows',
     }[code]
-    const never = call.attempts === 0
     return new AtollError(code, `${call.operation}: ${what} (${reached ? error.message : this.#route.describe()})`, {
       operation: call.operation,
       attempts: call.attempts,
-      outcome: call.changes && !never && (call.adrift || error.outcome === 'indefinite') ? 'indefinite' : 'definite',
+      outcome: call.changes && call.adrift ? 'indefinite' : 'definite',
       troubles,
       cause: error,
     })
   }
+}
+
+/** What all coordinators agree on, or the least that can be said. */
+function whyNobody(
+  troubles: readonly NodeTrouble[],
+): 'no_leader' | 'not_connected' | 'wrong_secret' | 'wrong_cluster' | 'unsupported_version' {
+  const codes = new Set(troubles.map(({ code }) => code))
+  if (codes.has('no_leader')) return 'no_leader'
+  const [first] = codes
+  const refused = (['wrong_secret', 'wrong_cluster', 'unsupported_version'] as const).find(code => code === first)
+  return codes.size === 1 && refused !== undefined ? refused : 'not_connected'
 }

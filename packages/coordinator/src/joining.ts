@@ -17,7 +17,7 @@ export interface JoiningOptions {
 }
 
 /** A leader that says this knows better than to be asked again at once: a person has to act. */
-const refusals: readonly ErrorCode[] = ['identity_refused', 'name_taken']
+const refusals: readonly ErrorCode[] = ['identity_refused', 'name_taken', 'wrong_state']
 
 /** Resolves when this disk votes. Rejects when aborted. */
 export async function joinCluster({ peers, ask, isVoter, clock, log, signal }: JoiningOptions): Promise<void> {

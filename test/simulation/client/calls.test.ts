@@ -82,6 +82,35 @@ describe('a change', () => {
     expect(error).toMatchObject({ code: 'session_expired', outcome: 'indefinite' })
   })
 
+  it('[SD4] finds a session that rested let go, and opens another', async () => {
+    const scene = new ClientScene()
+    const seen = await scene.withClient(async ({ kv }) => {
+      const pass = (ms: number) => new Promise<void>(resolve => scene.simulation.at(scene.simulation.nowMs + ms, resolve))
+      await kv.put('k', '0')
+      await pass(20_000)
+      await kv.put('k', '1')
+      const used = scene.opened
+      await pass(50_000)
+      const { eventCount } = scene.simulation
+      await pass(1_000)
+      const quiet = scene.simulation.eventCount - eventCount
+      await kv.put('k', '2')
+      return [used, scene.opened, (await kv.get('k'))?.value, quiet < 10]
+    })
+    expect(seen).toEqual([1, 2, '2', true])
+  })
+
+  it('[SD5] is refused when too many wait', async () => {
+    const scene = new ClientScene()
+    scene.elect(undefined)
+    const codes = await scene.withClient(async ({ kv }) => {
+      const calls = Array.from({ length: 17_000 }, () => failure(kv.put('k', 'v', { timeoutMs: 1_000 })))
+      return (await Promise.all(calls)).map(({ code }) => code)
+    })
+    expect(new Set(codes)).toEqual(new Set(['no_leader', 'too_many_requests']))
+    expect(codes.filter(code => code === 'too_many_requests')).toHaveLength(17_000 - 16_384)
+  })
+
   it('[SD5] is kept within the window of the session, a thousand at once', async () => {
     const scene = new ClientScene()
     await scene.withClient(async ({ kv }) => {

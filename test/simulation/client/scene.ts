@@ -54,6 +54,11 @@ export class ClientScene {
     return present(this.simulation.nodes.get(name), `machine ${name}`)
   }
 
+  /** Sessions that were opened. */
+  get opened(): number {
+    return this.applied.filter(({ kind }) => kind === 'session_open').length
+  }
+
   elect(name: NodeId | undefined): void {
     this.leader = name
     this.term++
@@ -107,7 +112,7 @@ export class ClientScene {
     })
   }
 
-  /** Runs `act` with a client on a machine of its own, and answers what it comes to within a virtual minute. */
+  /** Runs `act` with a client on a machine of its own, and answers what it comes to within two virtual minutes. */
   async withClient<T>(
     act: (client: Client) => Promise<T>,
     options: Partial<ClientOptions> & { seeds?: number[]; secret?: Uint8Array } = {},
@@ -120,8 +125,8 @@ export class ClientScene {
       const client = createClient(ports, { name, ...where, ...rest })
       outcome = { value: await act(client) }
     })
-    await this.simulation.run({ until: () => outcome !== undefined, untilMs: this.simulation.nowMs + 60_000 })
-    return present(outcome, 'an outcome within a minute').value
+    await this.simulation.run({ until: () => outcome !== undefined, untilMs: this.simulation.nowMs + 120_000 })
+    return present(outcome, 'an outcome within two minutes').value
   }
 
   #apply(command: Command): unknown {

@@ -103,6 +103,21 @@ describe('a watch', () => {
     expect(events.filter(({ kind }) => kind === 'delete').map(({ previous }) => previous?.value)).toEqual(Array(100).fill(value))
   })
 
+  it('[SD13] hands nothing of a revision on that broke off with its coordinator', async () => {
+    const clients = await Clients.ready()
+    const keys = Array.from({ length: 100 }, (_, i) => `k${String(i).padStart(3, '0')}`)
+    const told = await clients.with(async ({ kv }) => {
+      const watch = kv.watch({ prefix: '' })
+      await watch.ready()
+      // oxlint-disable-next-line unicorn/no-thenable -- a list, which nothing takes for a promise
+      await kv.transaction({ then: keys.map(key => ({ put: key, value: 'v'.repeat(8_000) })) })
+      const first = await watch.next()
+      clients.cluster.crash(clients.leader()!)
+      return [...(first.done === true ? [] : [first.value]), ...(await take(watch, 99))].map(({ key }) => key)
+    })
+    expect(told).toEqual(keys)
+  })
+
   it('[SD14] ends with its signal and with its client', async () => {
     const clients = await Clients.ready()
     const ends = await clients.with(async client => {

@@ -195,6 +195,41 @@ describe('the way to the leader', () => {
   })
 })
 
+describe('leases', () => {
+  it('[SD15] are all kept alive by one request, three times a term', async () => {
+    const scene = new ClientScene()
+    await scene.withClient(async client => {
+      await Promise.all(Array.from({ length: 50 }, () => client.lease({ ttlMs: 3_000 })))
+      await new Promise<void>(resolve => scene.simulation.at(scene.simulation.nowMs + 6_500, resolve))
+    })
+    // The session is a lease, too.
+    expect(scene.keepAlives).toEqual(Array(6).fill(51))
+  })
+
+  it('[SD15] are lost when the coordinators know nothing of them', async () => {
+    const scene = new ClientScene()
+    const reason = await scene.withClient(async client => {
+      const lease = await client.lease({ ttlMs: 3_000 })
+      scene.expire(lease.id)
+      return new Promise(resolve => lease.lost.addEventListener('abort', () => resolve(lease.lost.reason)))
+    })
+    expect(reason).toMatchObject({ code: 'lease_not_found' })
+  })
+
+  it('[SD15] are lost at the end of their term when nobody confirms them, and not before', async () => {
+    const scene = new ClientScene()
+    const heldMs = await scene.withClient(async client => {
+      const lease = await client.lease({ ttlMs: 3_000 })
+      const startedMs = scene.simulation.nowMs
+      for (const name of scene.names) scene.machine(name).crash()
+      await new Promise(resolve => lease.lost.addEventListener('abort', resolve))
+      return scene.simulation.nowMs - startedMs
+    })
+    expect(heldMs).toBeGreaterThan(2_900)
+    expect(heldMs).toBeLessThanOrEqual(3_000)
+  })
+})
+
 describe('close', () => {
   it('[SD10] succeeds while nobody is there, and what waits is refused', async () => {
     const scene = new ClientScene()

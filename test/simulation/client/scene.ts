@@ -9,6 +9,7 @@ import {
   kvGet,
   kvPut,
   kvTransaction,
+  leaseGrant,
   leaseKeepAlive,
   leaseRevoke,
   type Message,
@@ -32,6 +33,8 @@ export class ClientScene {
   readonly state = new CoordinatorState()
   /** Commands that took effect. */
   readonly applied: Command[] = []
+  /** How many leases each request to keep some alive was for. */
+  readonly keepAlives: number[] = []
   leader: NodeId | undefined = this.names[0]
   term = 1
   /** How many answers of changes are lost from here on, and the connection with them. */
@@ -105,7 +108,11 @@ export class ClientScene {
         const version = this.state.store.get(key)
         return { revision: this.state.store.revision, entry: version && entryOf(key, version) }
       })
-      serve(leaseKeepAlive, ({ leases }) => ({ ttlMs: leases.map(lease => this.state.leases.get(lease)?.ttlMs ?? 0) }))
+      serve(leaseGrant, change('lease_grant'))
+      serve(leaseKeepAlive, ({ leases }) => {
+        this.keepAlives.push(leases.length)
+        return { ttlMs: leases.map(lease => this.state.leases.get(lease)?.ttlMs ?? 0) }
+      })
       serve(coordinatorStatus, () => this.#status(name))
       const endpoint = new NativeEndpoint(identity, table, { ...ports, log: silentLogger })
       await endpoint.listen(this.at(this.names.indexOf(name)))

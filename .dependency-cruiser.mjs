@@ -29,10 +29,10 @@ export default {
     },
     {
       name: 'front-door',
-      comment: 'A package is entered through its src/index.ts, under its name.',
+      comment: 'A package is entered through its src/index.ts, or that of its core, under its name.',
       severity: 'error',
       from: { path: '^packages/([^/]+)/' },
-      to: { path: '^packages/', pathNot: ['^packages/$1/', '^packages/[^/]+/src/(index|main)[.]ts$'] },
+      to: { path: '^packages/', pathNot: ['^packages/$1/', '^packages/[^/]+/src/(index|main|core/index)[.]ts$'] },
     },
     {
       name: 'main-for-main',

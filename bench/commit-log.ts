@@ -11,7 +11,7 @@ import { encodeBatch, leaderEpoch, offset } from '@atoll/records'
 import { machineLine } from './machine.ts'
 
 const ROUNDS = 3
-const [parent = tmpdir(), recoveredMegabytes = '256'] = process.argv.slice(2)
+const [parent = tmpdir(), recoveredMegabytes = '1000'] = process.argv.slice(2)
 const home = mkdtempSync(join(parent, 'atoll-commit-log-'))
 const compute = await createCompute()
 const clock = createClock()
@@ -153,6 +153,41 @@ const grouped =
     return rate
   }
 
+/** The same with bare calls: one fdatasync at a time, each for all that was written before it began. */
+const bareGrouped =
+  (each: Case, inFlight: number): Measure =>
+  async () => {
+    const path = join(home, 'bare')
+    const file = openSync(path, 'w')
+    const sync = (): Promise<void> =>
+      new Promise((resolve, reject) => fdatasync(file, error => (error === null ? resolve() : reject(error))))
+    let under: Promise<void> | undefined
+    let next: Promise<void> | undefined
+    const durable = (): Promise<void> => {
+      next ??= (under ?? Promise.resolve()).then(() => {
+        next = undefined
+        under = sync()
+        return under
+      })
+      return next
+    }
+    let left = 20_000
+    let position = 0
+    const startMs = performance.now()
+    const worker = async (): Promise<void> => {
+      while (left-- > 0) {
+        const batch = batchOf(each)
+        position += writeSync(file, batch, 0, batch.length, position)
+        await durable()
+      }
+    }
+    await Promise.all(Array.from({ length: inFlight }, worker))
+    const rate = 20_000 / ((performance.now() - startMs) / 1_000)
+    closeSync(file)
+    rmSync(path)
+    return rate
+  }
+
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] as number
 }
@@ -162,13 +197,20 @@ function shown(values: readonly number[]): string {
   return `${text(median(values))} (${text(Math.min(...values))}-${text(Math.max(...values))})`
 }
 
+/** What so many appends a second carry. */
+function volumeOf({ records, recordBytes }: Case, appends: number): string {
+  const perSecond = appends * records
+  return `${Math.round(perSecond).toLocaleString('en')} records/s, ${((perSecond * recordBytes) / 1e6).toFixed(0)} MB/s`
+}
+
 /** Runs the measures in turns and prints their medians with the ratio of the first to the second. */
-async function compare(name: string, measures: readonly Measure[]): Promise<void> {
+async function compare(name: string, measures: readonly Measure[], each?: Case): Promise<void> {
   const results: number[][] = measures.map(() => [])
   for (let round = 0; round < ROUNDS; round++) for (const [index, measure] of measures.entries()) results[index]?.push(await measure())
   const [ours, bare] = results
   const ratio = ours !== undefined && bare !== undefined ? `${((median(ours) / median(bare)) * 100).toFixed(0)} %` : ''
-  console.log(`${name.padEnd(46)}${results.map(values => shown(values).padStart(30)).join('')}${ratio.padStart(8)}`)
+  const volume = ours === undefined || each === undefined ? '' : `  ${volumeOf(each, median(ours))}`
+  console.log(`${name.padEnd(46)}${results.map(values => shown(values).padStart(30)).join('')}${ratio.padStart(8)}${volume}`)
 }
 
 async function reads(): Promise<void> {
@@ -228,10 +270,13 @@ async function recovery(): Promise<void> {
 try {
   console.log(machineLine())
   console.log(`${''.padEnd(46)}${['commit-log', 'bare'].map(name => name.padStart(30)).join('')}`)
-  for (const each of cases) await compare(`append ${each.name}, appends/s`, [written(each), bareWritten(each)])
+  for (const each of cases) await compare(`append ${each.name}, appends/s`, [written(each), bareWritten(each)], each)
   for (const each of cases) await compare(`append and sync ${each.name}, p50 us`, [synced(each), bareSynced(each)])
   for (const inFlight of [10, 100, 1_000])
-    await compare(`append and sync 100 B, ${inFlight} in flight, appends/s`, [grouped(cases[0] as Case, inFlight)])
+    await compare(`append and sync 100 B, ${inFlight} in flight, appends/s`, [
+      grouped(cases[0] as Case, inFlight),
+      bareGrouped(cases[0] as Case, inFlight),
+    ])
   await reads()
   await recovery()
 } finally {

@@ -7,6 +7,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { type ClusterId, clusterId, type Endpoint, type Incarnation, nodeId, silentLogger } from '@atoll/base'
+import { createClock, createCompute, createNet, systemRandom } from '@atoll/node-ports'
+import { FRAME_BYTES_MAX, HandlerTable, NativeEndpoint, type RequestOf, type ResponseOf, type Rpc } from '@atoll/protocol'
 import { parseConfig, type ToParent } from '../packages/service/src/index.ts'
 
 /** V8 flags to try, as the supervisor would give them. */
@@ -22,6 +25,8 @@ export interface LogEvent {
 
 export class NodeGroup {
   readonly names: readonly string[]
+  readonly clusterId = clusterId('bench')
+  readonly secret = randomBytes(32)
   readonly #state: string
   readonly #children = new Map<string, ChildProcess>()
   readonly #ports = new Map<string, number>()
@@ -31,8 +36,8 @@ export class NodeGroup {
   constructor(count: number) {
     this.#state = mkdtempSync(join(tmpdir(), 'atoll-bench-'))
     mkdirSync(join(this.#state, 'logs'))
-    writeFileSync(join(this.#state, 'cluster.json'), JSON.stringify({ format: 1, clusterId: 'bench' }))
-    writeFileSync(join(this.#state, 'secret'), randomBytes(32).toString('hex'), { mode: 0o600 })
+    writeFileSync(join(this.#state, 'cluster.json'), JSON.stringify({ format: 1, clusterId: this.clusterId }))
+    writeFileSync(join(this.#state, 'secret'), this.secret.toString('hex'), { mode: 0o600 })
     writeFileSync(
       join(this.#state, 'config.json'),
       JSON.stringify(parseConfig(JSON.stringify({ roles: { coordinator: { count } } }), 'the benchmark')),
@@ -45,6 +50,37 @@ export class NodeGroup {
     const pid = this.#children.get(name)?.pid
     if (pid === undefined) throw new Error(`${name} does not run`)
     return pid
+  }
+
+  /** What a client has to know. */
+  get whereabouts(): { readonly clusterId: ClusterId; readonly secret: Uint8Array; readonly seeds: readonly Endpoint[] } {
+    const seeds = [...this.#ports.values()].map(port => ({ host: '127.0.0.1', port }))
+    return { clusterId: this.clusterId, secret: this.secret, seeds }
+  }
+
+  /** Tells all that run of all, for those that were started at once. */
+  introduce(): void {
+    for (const child of this.#children.values()) child.send({ kind: 'seeds', seeds: this.whereabouts.seeds })
+  }
+
+  /** One question to one node. */
+  async ask<M extends Rpc>(name: string, message: M, request: RequestOf<M>): Promise<ResponseOf<M>> {
+    const clock = createClock()
+    const self = nodeId('asker')
+    const identity = { cluster: this.clusterId, node: self, role: 'client', incarnation: () => 0 as Incarnation }
+    const { net } = createNet({ self, faults: false, clock, random: systemRandom() })
+    const endpoint = new NativeEndpoint({ ...identity, secret: this.secret, frameBytesMax: FRAME_BYTES_MAX }, new HandlerTable(), {
+      net,
+      clock,
+      compute: await createCompute(),
+      log: silentLogger,
+    })
+    const session = await endpoint.call({ host: '127.0.0.1', port: this.#ports.get(name) ?? 0 }, nodeId(name), { timeoutMs: 2_000 })
+    try {
+      return await session.request(message, request, { timeoutMs: 2_000 })
+    } finally {
+      session.end()
+    }
   }
 
   /** Starts a node and waits until it is bound; it joins all others that are. */

@@ -17,8 +17,18 @@ export const layers: readonly (readonly string[])[] = [
   ['cli'],
 ]
 
-/** Packages that touch the machine: Node's ports, what spawns processes, and the HTTP edge, of which only `core/` is simulated. */
-export const machinePackages: readonly string[] = ['node-ports', 'supervisor', 'testkit', 'cli', 'http', 'proxy', 'gateway', 'console']
+/** Packages that touch the machine: Node's ports, what spawns processes, the SDK's outer layer and the HTTP edge. Of these only `core/` is simulated. */
+export const machinePackages: readonly string[] = [
+  'node-ports',
+  'client',
+  'supervisor',
+  'testkit',
+  'cli',
+  'http',
+  'proxy',
+  'gateway',
+  'console',
+]
 
 /** Everything else runs in the simulator: time, randomness, network and disk reach it only through the ports of `base`. */
 export const purePackages: readonly string[] = layers.flat().filter(name => !machinePackages.includes(name))
@@ -78,6 +88,11 @@ export const bundles: Readonly<Record<string, string>> = {
   supervisor: 'packages/supervisor/src/main.ts',
   coordinator: 'packages/coordinator/src/main.ts',
 }
+
+/** Packages that run in other people's processes: where each is built to, and from which file. */
+export const sdks: Readonly<Record<string, string>> = { 'packages/client/dist': 'packages/client/src/index.ts' }
+/** The oldest Node they have to run on. */
+export const sdkNodeMajor = 20
 
 /** Native code, left out of every bundle; a dependency of the root, so that `dist/` finds it. */
 export const externals: readonly string[] = ['@node-rs/crc32']

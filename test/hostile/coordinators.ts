@@ -14,7 +14,7 @@ const root = resolve(import.meta.dirname, '../..')
 const program = join(root, 'dist/coordinator.mjs')
 /** As a supervisor starts them. */
 const NODE_FLAGS = ['--max-semi-space-size=4']
-const SECRET = 'c0ffee00'.repeat(8)
+export const SECRET = 'c0ffee00'.repeat(8)
 
 export interface LogLine {
   readonly event: string

@@ -42,6 +42,8 @@ export async function loadMutated<Module>(entry: string, mutation: Mutation): Pr
     bundle: true,
     write: false,
     format: 'esm',
+    // Some of what is bundled is older than modules.
+    banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);" },
     platform: 'node',
     conditions: ['source'],
     sourcemap: 'inline',
@@ -61,6 +63,12 @@ function planter(mutation: Mutation, applied: Set<Edit>): Plugin {
   return {
     name: 'planted bug',
     setup(bundle) {
+      // What brings a binary along cannot be bundled, and is nothing to plant bugs in.
+      bundle.onResolve({ filter: /^@node-rs\// }, async ({ path, resolveDir, kind, pluginData }) => {
+        if (pluginData === 'resolved') return undefined
+        const { path: found } = await bundle.resolve(path, { resolveDir, kind, pluginData: 'resolved' })
+        return { path: found, external: true }
+      })
       bundle.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
         const edits = mutation.edits.filter(edit => join(root, edit.file) === path)
         if (edits.length === 0) return undefined

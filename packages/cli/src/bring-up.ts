@@ -9,6 +9,8 @@ import type { UpRun } from './up-run.ts'
 
 /** How often the first phase of a start looks at the nodes, in milliseconds. */
 const LOOK_MS = 25
+/** How often the second says what is still missing, in milliseconds. */
+const REASON_MS = 500
 /** What was started is stopped again within its grace; this much more is for ending what is left by force, in milliseconds. */
 const STOP_MARGIN_MS = 10_000
 
@@ -75,8 +77,20 @@ async function allStarted({ steps, resolved }: UpRun, client: ControlClient, dea
 
 /** Resolves when the supervisor says that the cluster is ready; rejects with its ProtocolError. */
 export async function awaitReady({ steps }: UpRun, client: ControlClient, timeoutMs: number): Promise<void> {
-  steps.begin('Waiting until every node answers and sees every other')
-  await client.request(clusterAwaitReady, {}, timeoutMs)
+  steps.begin('Waiting until every node answers, sees every other and follows a leader')
+  const ready = client.request(clusterAwaitReady, {}, timeoutMs)
+  const notes = setInterval(() => {
+    // Only a note: what goes wrong here goes wrong for the question above, too.
+    statusOf(client, true).then(
+      ({ unready }) => steps.note(unready[0] ?? ''),
+      () => steps.note(''),
+    )
+  }, REASON_MS)
+  try {
+    await ready
+  } finally {
+    clearInterval(notes)
+  }
   steps.done()
 }
 

@@ -1,6 +1,7 @@
 // Every command with its words and options. The code behind one is loaded when it runs, so that a short command starts fast.
 import { Command, Help, Option } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
+import { addClientCommands } from './client-commands.ts'
 import type { ShowConfigOptions } from './commands/config.ts'
 import type { DoctorOptions } from './commands/doctor.ts'
 import type { DownOptions } from './commands/down.ts'
@@ -109,6 +110,7 @@ export function buildProgram(onDone: (exitCode: number) => void): Command {
     .usage('[options] -- <command> [arguments]')
     .passThroughOptions()
     .action(withArguments<TargetOptions>(async (words, options) => (await import('./commands/env.ts')).exec(words, options)))
+  addClientCommands({ program, command, onDone })
   command('ls', 'every cluster of this configuration')
     .option('-q, --quiet', 'names only')
     .option('--json', 'as JSON')

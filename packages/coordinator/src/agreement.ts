@@ -1,34 +1,51 @@
 // One coordinator's part in the agreement: its disk and the identity of that, the founding of the cluster, and then the
 // driver with its log, its links and the state machine. A composition root; it decides nothing.
 import { type Endpoint, type NodeId, present } from '@atoll/base'
-import { type HandlersOf, ProtocolError, type raftConversation, raftIdentify } from '@atoll/protocol'
-import { type DiskId, defaultSettings, logIndex, type Member } from '@atoll/raft'
+import {
+  type HandlersOf,
+  ProtocolError,
+  type RequestOf,
+  type ResponseOf,
+  type Rpc,
+  type raftConversation,
+  raftIdentify,
+  raftJoin,
+} from '@atoll/protocol'
+import { type DiskId, defaultSettings, type Entry, logIndex, type Member } from '@atoll/raft'
 import { type Node, type NodeOptions, type NodePorts, plannedNodes } from '@atoll/service'
 import { type DiskIdentity, DiskIdentityFile } from './adapters/disk-identity.ts'
 import { BatchCodec } from './adapters/raft-batches.ts'
 import { RaftLinks } from './adapters/raft-links.ts'
 import { RaftStore } from './adapters/raft-log.ts'
 import { raftHandlers } from './adapters/raft-messages.ts'
-import type { Applied } from './core/index.ts'
-import { findFounders, type Introduction, NOBODY } from './founding.ts'
-import { DISK_ID_BYTES, LINK_CALL_TIMEOUT_MS } from './limits.ts'
+import type { Applied, CoordinatorState } from './core/index.ts'
+import { findFounders, type Introduction, isAmong, NOBODY } from './founding.ts'
+import { joinCluster } from './joining.ts'
+import { DISK_ID_BYTES, JOIN_ASK_TIMEOUT_MS, LINK_CALL_TIMEOUT_MS } from './limits.ts'
+import { Membership, type Standing } from './membership.ts'
 import { RaftDriver, type RaftDriverOptions } from './raft-driver.ts'
 import { ReplicatedState } from './replicated-state.ts'
+import { Serving } from './serving.ts'
 
 /** What lies where on a coordinator's disk. */
 const IDENTITY_PATH = 'identity'
 const RAFT_DIRECTORY = 'raft'
 
-export type AgreementHooks = Pick<RaftDriverOptions<Applied>, 'onEvent' | 'onApplied' | 'snapshotEntries'>
+export interface AgreementHooks extends Pick<RaftDriverOptions<Applied>, 'onEvent' | 'onStep' | 'snapshotEntries'> {
+  /** Every entry that was applied, and the state after it. */
+  readonly onApplied?: (entry: Entry, result: Applied | undefined, state: CoordinatorState) => void
+}
 
 export class Agreement {
   readonly handlers: HandlersOf<typeof raftConversation>
   readonly machine = new ReplicatedState()
+  readonly serving: Serving
   readonly #ports: NodePorts
   readonly #options: NodeOptions
   readonly #hooks: AgreementHooks
   readonly #codec: BatchCodec
   readonly #identityFile: DiskIdentityFile
+  readonly membership: Membership
   readonly #stopping = new AbortController()
   #identity: DiskIdentity
   #node: Node | undefined
@@ -43,6 +60,14 @@ export class Agreement {
     this.#identityFile = file
     this.#identity = identity
     this.#codec = new BatchCodec((bytes, before) => ports.compute.crc32c(bytes, before))
+    this.membership = new Membership({
+      self: this.self,
+      driver: () => this.#driver,
+      machine: this.machine,
+      clock: ports.clock,
+      log: () => this.#theNode.context.log,
+    })
+    this.serving = new Serving(this.machine, { self: options.name, clock: ports.clock, log: () => this.#theNode.context.log })
     this.handlers = {
       ...raftHandlers(options.name, this.#codec, (carried, session) => {
         // A client is nobody's peer, whatever it says.
@@ -52,6 +77,12 @@ export class Agreement {
       }),
       raftIdentify: () => this.#introduce(),
       raftStatus: () => this.#status(),
+      raftJoin: async ({ disk }, context) => {
+        const { node, role } = context.peer
+        if (role !== 'coordinator') throw new ProtocolError('identity_refused', `${node} is no coordinator`)
+        return { standing: await this.membership.join({ node, disk: disk as DiskId }, context.remainingMs()) }
+      },
+      raftRemove: async ({ node }, context) => ({ voters: await this.membership.remove(node, context.remainingMs()) }),
     }
   }
 
@@ -93,8 +124,8 @@ export class Agreement {
     const peers = this.#planned().flatMap(({ name }) => (name === this.self.node ? [] : [name]))
     const ask = (peer: NodeId): Promise<Introduction | undefined> => this.#ask(peer)
     const founders = await findFounders({ self: this.self, peers, ask, clock, signal: this.#stopping.signal })
-    if (founders === NOBODY)
-      log.error({ event: 'not_a_member', disk: this.self.disk }, 'the cluster was founded without this disk: it has to be added')
+    if (!isAmong(founders, this.self))
+      log.warn({ event: 'not_a_member', disk: this.self.disk }, 'the cluster was founded without this disk: it asks to be taken in')
     else log.info({ event: 'founded', founders: founders.voters.map(({ node }) => node) }, 'founded the cluster')
     // Term and vote are there before the disk belongs to a cluster: from then on their absence means that they were lost.
     await RaftStore.found({ disk, directory: RAFT_DIRECTORY, compute })
@@ -107,7 +138,8 @@ export class Agreement {
   async #open(): Promise<void> {
     const { clock, disk, compute, random } = this.#ports
     const { log } = this.#theNode.context
-    const founders = present(this.#identity.founders, 'the founders of a disk that belongs to a cluster')
+    const known = present(this.#identity.founders, 'the founders of a disk that belongs to a cluster')
+    const founders = isAmong(known, this.self) ? known : NOBODY
     const store = await RaftStore.open({ disk, clock, compute, directory: RAFT_DIRECTORY, founders, codec: this.#codec })
     if (store.snapshot.index > 0) await this.machine.restore(store.snapshots.state())
     if (this.#stopping.signal.aborted) return store.close()
@@ -120,6 +152,7 @@ export class Agreement {
     })
     this.#links = links
     this.#snapshotIndex = () => store.snapshot.index
+    const { replica } = this.serving
     this.#driver = new RaftDriver({
       self: this.self,
       clock,
@@ -132,10 +165,35 @@ export class Agreement {
       send: carried => links.send(carried),
       onFatal: error => this.#fatal(error),
       ...this.#hooks,
+      onEvent: event => {
+        replica.happened(event)
+        this.#hooks.onEvent?.(event)
+      },
+      onApplied: (entry, applied) => {
+        replica.applied(applied, entry.term)
+        this.#hooks.onApplied?.(entry, applied, this.machine.state)
+      },
+      onRestored: () => replica.restored(),
     })
+    replica.begin(this.#driver)
     this.#watchMembers(this.#driver)
     this.#count(this.#driver)
     this.#driver.start()
+    if (founders === NOBODY) this.#join(this.#driver)
+  }
+
+  #join(driver: RaftDriver<Applied>): void {
+    const { clock } = this.#ports
+    joinCluster({
+      peers: () => this.#otherCoordinators(),
+      ask: peer => this.#askToJoin(peer),
+      isVoter: () => isAmong(driver.status.configuration, this.self),
+      clock,
+      log: this.#theNode.context.log,
+      signal: this.#stopping.signal,
+    }).catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted) throw error
+    })
   }
 
   /** A member whose exact address refused another's connection is gone, as if it had refused ours. */
@@ -147,6 +205,7 @@ export class Agreement {
 
   #count(driver: RaftDriver<Applied>): void {
     const { metrics } = this.#theNode.context
+    this.serving.count(metrics)
     metrics.gauge('atoll_raft_leaders_count', '1 at the coordinator that leads.', () => (driver.isLeader ? 1 : 0))
     metrics.counted('atoll_raft_entries_applied_total', 'Entries of the log applied to the state.', () => driver.applied)
     metrics.gauge('atoll_raft_stores_pending_count', 'Writes of the log that are not yet on disk.', () => driver.status.lengths.stores)
@@ -155,31 +214,63 @@ export class Agreement {
   async #stop(): Promise<void> {
     this.#stopping.abort()
     await this.#driver?.stop()
+    this.serving.replica.stop()
     this.#links?.close()
   }
 
-  /** The disk, or what is on it, is not to be trusted any more: what it holds is found out at the next start. */
+  /** The disk, or what is on it, is not to be trusted, or it holds what this build cannot make anything of: the next start finds out. */
   #fatal(error: unknown): void {
     const { process, logSink } = this.#ports
-    this.#theNode.context.log.error({ event: 'disk_failed', err: error }, 'the disk failed: this process ends')
+    const { log } = this.#theNode.context
+    if (error instanceof ProtocolError)
+      log.error({ event: 'cannot_apply', err: error }, 'this build cannot apply what the coordinators agreed upon: this process ends')
+    else log.error({ event: 'disk_failed', err: error }, 'the disk failed: this process ends')
     logSink.flush()
     process.exit(1)
   }
 
   async #ask(peer: NodeId): Promise<Introduction | undefined> {
+    const answer = await this.#askOnce(peer, raftIdentify, {}, LINK_CALL_TIMEOUT_MS)
+    if (answer instanceof ProtocolError) return undefined
+    const voters = answer.founders as readonly Member[] | undefined
+    return { disk: answer.disk as DiskId, founders: voters && { voters, learners: [] } }
+  }
+
+  async #askToJoin(peer: NodeId): Promise<Standing | ProtocolError> {
+    const answer = await this.#askOnce(peer, raftJoin, { disk: this.self.disk }, JOIN_ASK_TIMEOUT_MS)
+    return answer instanceof ProtocolError ? answer : answer.standing
+  }
+
+  /** One question over a connection of its own; what became of it is the answer too. */
+  async #askOnce<M extends Rpc>(
+    peer: NodeId,
+    message: M,
+    request: RequestOf<M>,
+    timeoutMs: number,
+  ): Promise<ResponseOf<M> | ProtocolError> {
     const address = this.#addressOf(peer)
-    if (address === undefined) return undefined
-    const options = { timeoutMs: LINK_CALL_TIMEOUT_MS, signal: this.#stopping.signal }
+    if (address === undefined) return new ProtocolError('not_connected', `nobody knows where ${peer} is`)
+    const { signal } = this.#stopping
     try {
-      const session = await this.#theNode.endpoint.call(address, peer, options)
-      const { disk, founders } = await session.request(raftIdentify, {}, options)
-      session.end()
-      const voters = founders as readonly Member[] | undefined
-      return { disk: disk as DiskId, founders: voters && { voters, learners: [] } }
+      const session = await this.#theNode.endpoint.call(address, peer, { timeoutMs: LINK_CALL_TIMEOUT_MS, signal })
+      try {
+        return await session.request(message, request, { timeoutMs, signal })
+      } finally {
+        session.end()
+      }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      return undefined
+      return error
     }
+  }
+
+  /** Those that the configuration plans and those that gossip knows of. */
+  #otherCoordinators(): readonly NodeId[] {
+    const planned = this.#planned().map(({ name }) => name)
+    const met = this.#theNode.gossip
+      .members()
+      .flatMap(({ node, meta, state }) => (meta.role === this.#options.role && state === 'alive' ? [node] : []))
+    return [...new Set([...planned, ...met])].filter(name => name !== this.self.node)
   }
 
   #introduce(): { readonly disk: string; readonly founders: readonly Member[] | undefined } {

@@ -10,7 +10,11 @@ export interface Coordinator extends Node {
 /** Starts a coordinator on the given ports. Rejects when it cannot bind, or when its disk cannot be used. */
 export async function startCoordinator(ports: NodePorts, options: NodeOptions, hooks?: AgreementHooks): Promise<Coordinator> {
   const agreement = await Agreement.prepare(ports, options, hooks)
-  const node = await startNode(ports, options, handlers => handlers.serve(raftConversation, agreement.handlers))
+  const node = await startNode(ports, options, handlers => {
+    handlers.serve(raftConversation, agreement.handlers)
+    agreement.serving.serve(handlers)
+  })
   await agreement.begin(node)
+  node.registration.begin(node.endpoints, agreement.self.disk)
   return { ...node, agreement }
 }

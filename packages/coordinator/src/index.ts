@@ -2,3 +2,4 @@
 export type { Agreement, AgreementHooks } from './agreement.ts'
 export { type Coordinator, startCoordinator } from './coordinator.ts'
 export { type Command, type CommandOf, oneKey } from './core/index.ts'
+export type { DriverStep } from './raft-driver.ts'

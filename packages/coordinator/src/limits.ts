@@ -1,8 +1,9 @@
 // Bounds of the coordinator around its core that are not for operators.
 import { assert } from '@atoll/base'
-import { FRAME_BYTES_MAX, KiB, MiB, RAFT_CHUNK_BYTES_MAX, RAFT_ENTRIES_BYTES_MAX } from '@atoll/protocol'
+import { FRAME_BYTES_MAX, KiB, LEASE_TTL_MS_MIN, MiB, RAFT_CHUNK_BYTES_MAX, RAFT_ENTRIES_BYTES_MAX } from '@atoll/protocol'
 import { BATCH_BYTES_MAX, defaultSettings, ENTRY_OVERHEAD_BYTES } from '@atoll/raft'
 import { BATCH_HEADER_BYTES } from '@atoll/records'
+import { COMMAND_BYTES_MAX } from './core/index.ts'
 
 /** Newest batches of the Raft log kept ready to be sent and applied, by what Raft counts of them. */
 export const HOT_BATCH_BYTES_MAX = 16 * MiB
@@ -18,6 +19,8 @@ export const APPLY_SLICE_ENTRIES = 256
 export const WAITING_MAX = 16_384
 /** Bytes of proposals gathered in one turn beyond which a batch is closed. */
 export const BATCH_BYTES_WANTED = 256 * KiB
+/** Batches proposed and not yet applied; then the next one waits and grows, up to its bytes. */
+export const BATCHES_UNDER_WAY_MAX = 2
 /** Messages that wait while a connection is made; more push out the oldest, which Raft sends again. */
 export const LINK_WAITING_MAX = 64
 /** For a connection between coordinators, in milliseconds. */
@@ -26,10 +29,34 @@ export const LINK_CALL_TIMEOUT_MS = 500
 export const LINK_RETRY_MS = 50
 /** Between two rounds of looking for the other founders, in milliseconds. */
 export const FOUNDING_RETRY_MS = 50
+/** Between two questions of a coordinator that wants to be taken in, in milliseconds; after a refusal that a person has to see to. */
+export const JOIN_RETRY_MS = 100
+export const JOIN_REFUSED_RETRY_MS = 2_000
+/** For its question to one coordinator, in milliseconds: each of what the leader does for it is bounded too, and asked for again. */
+export const JOIN_ASK_TIMEOUT_MS = 5_000
+export const MEMBERSHIP_STEP_TIMEOUT_MS = 2_000
 /** A disk's identity, in random bytes. */
 export const DISK_ID_BYTES = 16
 /** How long an ordered stop waits for the leadership to be handed over, in milliseconds. */
 export const HAND_OVER_MS = 1_000
+/** The longest that a request is carried on, whatever its caller says, in milliseconds. */
+export const ASKED_MS_MAX = 600_000
+/** Without a leader for so long, streams of changes end, in milliseconds. */
+export const LEADERLESS_MS_MAX = 5_000
+/** Streams woken before others have their turn; the item of each takes up to a fraction of a millisecond. */
+export const RINGS_PER_TURN = 32
+/** Observers of elections that one node serves. */
+export const OBSERVERS_MAX = 4_096
+/** Requests for locks and offices that are held open. */
+export const CONTEST_WAITERS_MAX = 16_384
+/** Proposing that somebody leaves a queue who gave up waiting takes at most this long, in milliseconds. */
+export const LEAVE_MS_MAX = 5_000
+/** Between two looks at the leases, in milliseconds: how late one may end, and how finely a pause is noticed. */
+export const LEASE_LOOK_MS = 50
+/** A look that comes later than this, in milliseconds, says that the process stood still. */
+export const LEASE_LATE_MS_MAX = 20
+/** Proposing that leases end takes at most this long, in milliseconds. */
+export const EXPIRY_MS_MAX = 5_000
 
 /** Keys that the controller reads in one step when it begins. */
 export const VIEW_SLICE_KEYS = 500
@@ -47,6 +74,8 @@ export const RECORD_OVERHEAD_BYTES = 40
 const worst = (BATCH_HEADER_BYTES + RECORD_OVERHEAD_BYTES) / ENTRY_OVERHEAD_BYTES
 assert(RAFT_ENTRIES_BYTES_MAX >= worst * defaultSettings.appendBytesMax, 'what one message may hold fits its attachment')
 assert(RAFT_ENTRIES_BYTES_MAX >= 2 * BATCH_BYTES_MAX, 'the largest batch fits its attachment')
+assert(BATCH_BYTES_MAX >= COMMAND_BYTES_MAX + ENTRY_OVERHEAD_BYTES, 'the largest command fits a batch')
+assert(LEASE_LOOK_MS < LEASE_TTL_MS_MIN, 'a lease is looked at within its shortest term')
 assert(RAFT_CHUNK_BYTES_MAX >= defaultSettings.snapshotChunkBytes, 'a part of a snapshot fits its attachment')
 assert(FRAME_BYTES_MAX > RAFT_ENTRIES_BYTES_MAX + MiB, 'a frame holds what an append may')
 

@@ -2,15 +2,13 @@
 // applied and answered. The core decides; what is here keeps the promises it asks of its driver: stores in order, messages
 // only after what they rest on, an end of the process when the disk fails, and callers that always hear something.
 import { assert, type Clock, type Logger, type MonotonicMs, type NodeId, type Random, type Timer } from '@atoll/base'
-import { type ErrorCode, ProtocolError } from '@atoll/protocol'
+import { ProtocolError } from '@atoll/protocol'
 import {
-  type Answer,
   defaultSettings,
   type Effects,
   type Entry,
   type Input,
   type LogIndex,
-  logIndex,
   type Member,
   type MembershipChange,
   Raft,
@@ -21,10 +19,11 @@ import {
 } from '@atoll/raft'
 import type { RaftStore } from './adapters/raft-log.ts'
 import type { Carried } from './adapters/raft-messages.ts'
-import { APPLY_SLICE_ENTRIES, BATCH_BYTES_WANTED, HAND_OVER_MS, LOAD_BYTES, SNAPSHOT_ENTRIES } from './limits.ts'
+import { Applying } from './applying.ts'
+import { Callers, leads } from './callers.ts'
+import { HAND_OVER_MS, SNAPSHOT_ENTRIES } from './limits.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
 import type { StateMachine } from './state-machine.ts'
-import { type Waiter, WaitingRoom } from './waiting.ts'
 
 export interface RaftDriverOptions<Result> {
   readonly self: Member
@@ -46,62 +45,54 @@ export interface RaftDriverOptions<Result> {
   readonly onEvent?: ((event: RaftEvent) => void) | undefined
   /** Every entry that was applied. */
   readonly onApplied?: ((entry: Entry, result: Result | undefined) => void) | undefined
+  /** The machine is at the snapshot that was taken over from the leader. */
+  readonly onRestored?: (() => void) | undefined
+  /** Every step of the core, before anything of it is performed: for the checks of a simulation. */
+  readonly onStep?: ((step: DriverStep) => void) | undefined
+}
+
+export interface DriverStep {
+  readonly self: Member
+  readonly input: Input
+  readonly effects: Effects
+  /** After the step. */
+  readonly status: RaftStatus
+  readonly store: RaftStore
 }
 
 /** An input without its time, which the driver adds. */
-type Untimed = Input extends infer One ? (One extends Input ? Omit<One, 'nowMs'> : never) : never
-
-interface Proposal<Result> {
-  readonly command: Uint8Array
-  readonly waiter: Waiter<Result>
-}
-
-/** A proposal in the leader's log, and in which term. */
-interface Accepted<Result> {
-  readonly term: number
-  readonly waiter: Waiter<Result>
-}
+export type Untimed = Input extends infer One ? (One extends Input ? Omit<One, 'nowMs'> : never) : never
 
 export class RaftDriver<Result> {
   readonly #options: RaftDriverOptions<Result>
   readonly #raft: Raft
   readonly #snapshots: SnapshotTaker
-  readonly #commands: WaitingRoom<Result>
-  readonly #reads: WaitingRoom<void>
-  readonly #changes: WaitingRoom<void>
+  readonly #callers: Callers<Result>
+  readonly #applying: Applying<Result>
   readonly #inputs: Untimed[] = []
   #draining = false
   #timer: Timer | undefined
   #wakeAtMs: number | undefined
-  /** Gathered in this turn. */
-  #proposals: Proposal<Result>[] = []
-  #readers: Waiter<void>[] = []
-  #gathering = false
-  /** Asked of the core, by the number it was asked under. */
-  #nextId = 1
-  readonly #asked = new Map<number, readonly Proposal<Result>[]>()
-  readonly #askedChanges = new Map<number, Waiter<void>>()
-  readonly #askedReads = new Map<number, readonly Waiter<void>[]>()
-  /** In the log, by index. */
-  readonly #accepted = new Map<number, Accepted<Result>>()
-  readonly #acceptedChanges = new Map<number, { readonly term: number; readonly waiter: Waiter<void> }>()
-  /** Reads that are allowed once so much is applied. */
-  #readyReads: { readonly index: number; readonly waiters: readonly Waiter<void>[] }[] = []
-  #applied: LogIndex
-  #applyThrough: LogIndex
-  #restoring = false
-  #applySoon: Timer | undefined
   #chunk: Uint8Array | undefined
+  #lastRefused = ''
   #stopped = false
 
   constructor(options: RaftDriverOptions<Result>) {
     const { self, clock, random, store, applied, settings = defaultSettings } = options
     this.#options = options
-    this.#applied = applied
-    this.#applyThrough = applied
-    this.#commands = new WaitingRoom('a command was not applied', clock)
-    this.#reads = new WaitingRoom('a read was not allowed', clock)
-    this.#changes = new WaitingRoom('a change of members was not committed', clock)
+    this.#callers = new Callers(clock, applied, input => this.#input(input))
+    this.#applying = new Applying({
+      clock,
+      store,
+      machine: options.machine,
+      applied,
+      onEntry: (entry, result) => {
+        options.onApplied?.(entry, result)
+        this.#callers.applied(entry, result)
+      },
+      onApplied: index => this.#appliedThrough(index),
+      onFatal: error => this.#fatal(error),
+    })
     this.#raft = new Raft({
       self,
       settings,
@@ -126,7 +117,7 @@ export class RaftDriver<Result> {
       stored: request => this.#stored(request),
       loaded: () => {
         this.#input({ kind: 'log_loaded' })
-        this.#apply()
+        this.#applying.go()
       },
       full: full => this.#diskFull(full),
       failed: error => this.#fatal(error),
@@ -148,7 +139,7 @@ export class RaftDriver<Result> {
 
   /** Everything up to here is applied. */
   get applied(): LogIndex {
-    return this.#applied
+    return this.#applying.applied
   }
 
   /**
@@ -157,11 +148,7 @@ export class RaftDriver<Result> {
    */
   propose(command: Uint8Array, timeoutMs: number): Promise<Result> {
     const refusal = this.#whyNot()
-    if (refusal !== undefined) return Promise.reject(refusal)
-    return this.#entered(this.#commands, timeoutMs, waiter => {
-      this.#proposals.push({ command, waiter })
-      this.#gather()
-    })
+    return refusal === undefined ? this.#callers.propose(command, timeoutMs) : Promise.reject(refusal)
   }
 
   /**
@@ -169,19 +156,12 @@ export class RaftDriver<Result> {
    * `leadership_lost`, `too_many_requests` or `request_timed_out`; a retry is a new call.
    */
   read(timeoutMs: number): Promise<void> {
-    return this.#entered(this.#reads, timeoutMs, waiter => {
-      this.#readers.push(waiter)
-      this.#gather()
-    })
+    return this.#stopped ? Promise.reject(stopping()) : this.#callers.read(timeoutMs)
   }
 
   /** Changes who takes part, one server at a time; resolves when the change is applied here. */
   changeMembership(change: MembershipChange, timeoutMs: number): Promise<void> {
-    return this.#entered(this.#changes, timeoutMs, waiter => {
-      const proposalId = this.#nextId++
-      this.#askedChanges.set(proposalId, waiter)
-      this.#input({ kind: 'change_membership', proposalId, change })
-    })
+    return this.#stopped ? Promise.reject(stopping()) : this.#callers.changeMembership(change, timeoutMs)
   }
 
   /** A message of a peer. */
@@ -230,9 +210,9 @@ export class RaftDriver<Result> {
   #end(): void {
     this.#stopped = true
     this.#timer?.cancel()
-    this.#applySoon?.cancel()
+    this.#applying.stop()
     this.#snapshots.stop()
-    for (const room of [this.#commands, this.#reads, this.#changes]) room.close()
+    this.#callers.close()
   }
 
   #fatal(error: unknown): void {
@@ -241,56 +221,11 @@ export class RaftDriver<Result> {
     this.#options.onFatal(error)
   }
 
-  #entered<T>(room: WaitingRoom<T>, timeoutMs: number, begin: (waiter: Waiter<T>) => void): Promise<T> {
-    try {
-      if (this.#stopped) throw new ProtocolError('no_leader', 'this coordinator stops')
-      const waiter = room.enter(timeoutMs)
-      begin(waiter)
-      return waiter.promise
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error
-      return Promise.reject(error)
-    }
-  }
-
   #whyNot(): ProtocolError | undefined {
-    if (this.isLeader || this.#stopped) return undefined
+    if (this.#stopped) return stopping()
+    if (this.isLeader) return undefined
     const { leader } = this.#raft.status
-    return leader === undefined ? new ProtocolError('no_leader') : new ProtocolError('not_leader', `${leader} leads`)
-  }
-
-  /** What is proposed and read in one turn goes to the core together: one batch, one round of heartbeats. */
-  #gather(): void {
-    if (this.#gathering) return
-    this.#gathering = true
-    this.#options.clock.endOfTurn(() => {
-      this.#gathering = false
-      this.#propose()
-      this.#askToRead()
-    })
-  }
-
-  #propose(): void {
-    const all = this.#proposals
-    this.#proposals = []
-    for (let start = 0; start < all.length; ) {
-      let bytes = 0
-      let end = start
-      for (; end < all.length && (end === start || bytes < BATCH_BYTES_WANTED); end++) bytes += all[end]?.command.length ?? 0
-      const together = all.slice(start, end)
-      const proposalId = this.#nextId++
-      this.#asked.set(proposalId, together)
-      this.#input({ kind: 'propose', proposalId, commands: together.map(({ command }) => command) })
-      start = end
-    }
-  }
-
-  #askToRead(): void {
-    if (this.#readers.length === 0) return
-    const readId = this.#nextId++
-    this.#askedReads.set(readId, this.#readers)
-    this.#readers = []
-    this.#input({ kind: 'read', readId })
+    return leader === undefined ? new ProtocolError('no_leader') : new ProtocolError('not_leader', leads(leader))
   }
 
   #input(input: Untimed): void {
@@ -316,7 +251,10 @@ export class RaftDriver<Result> {
   }
 
   #step(input: Untimed): void {
-    const effects = this.#raft.step({ ...input, nowMs: this.#options.clock.monotonicMs() as MonotonicMs } as Input)
+    const timed = { ...input, nowMs: this.#options.clock.monotonicMs() as MonotonicMs } as Input
+    const effects = this.#raft.step(timed)
+    const { self, store, onStep } = this.#options
+    onStep?.({ self, input: timed, effects, status: this.#raft.status, store })
     this.#perform(effects)
   }
 
@@ -325,11 +263,8 @@ export class RaftDriver<Result> {
     for (const envelope of send) this.#send({ envelope, chunk: undefined })
     if (keepChunk !== undefined) this.#keep(keepChunk)
     if (store !== undefined) this.#options.store.write(store)
-    for (const answer of answers) this.#answered(answer)
-    if (applyThrough !== undefined) {
-      this.#applyThrough = applyThrough
-      this.#apply()
-    }
+    for (const answer of answers) this.#callers.answered(answer)
+    if (applyThrough !== undefined) this.#applying.allow(applyThrough)
     this.#wake(wakeAtMs)
   }
 
@@ -368,17 +303,15 @@ export class RaftDriver<Result> {
   #stored(request: StoreRequest): void {
     if (request.install === undefined) return this.#report(request)
     const { index } = request.install
-    const { machine, store, log } = this.#options
-    this.#restoring = true
-    machine.restore(store.snapshots.state()).then(
+    const { log, onRestored } = this.#options
+    this.#applying.restore(index).then(
       () => {
-        this.#restoring = false
         if (this.#stopped) return
         log.info({ event: 'snapshot_installed', index }, 'took over the leader’s snapshot')
-        this.#applied = index
-        this.#forgetUpTo(index)
+        onRestored?.()
+        this.#callers.abandon(index)
+        this.#callers.appliedThrough(index)
         this.#report(request)
-        this.#serveReads()
       },
       (error: unknown) => this.#fatal(error),
     )
@@ -389,110 +322,10 @@ export class RaftDriver<Result> {
     this.#input({ kind: 'stored', id })
   }
 
-  /** Applies what may be, a slice at a time. */
-  #apply(): void {
-    if (this.#restoring || this.#stopped || this.#applySoon !== undefined) return
-    const before = this.#applied
-    const sliceEnd = before + APPLY_SLICE_ENTRIES
-    while (this.#applied < this.#applyThrough && this.#applied < sliceEnd) {
-      const batches = this.#options.store.batchesFrom(logIndex(this.#applied + 1), LOAD_BYTES)
-      // They are being read; the store says when.
-      if (batches === undefined) break
-      assert(batches.length > 0, 'what is committed and durable can be read')
-      for (const { entries } of batches)
-        for (const entry of entries) if (entry.index === this.#applied + 1 && entry.index <= this.#applyThrough) this.#applyOne(entry)
-    }
-    if (this.#applied === before) return
-    this.#input({ kind: 'applied', index: this.#applied })
-    this.#serveReads()
-    if (this.#applied < this.#applyThrough) {
-      this.#applySoon = this.#options.clock.after(0, () => {
-        this.#applySoon = undefined
-        this.#apply()
-      })
-    }
-    this.#snapshots.appliedTo(this.#applied)
-  }
-
-  #applyOne(entry: Entry): void {
-    const { machine, onApplied } = this.#options
-    const { index, payload, term } = entry
-    let result: Result | undefined
-    if (payload.kind === 'command') result = machine.apply(payload.bytes, index)
-    else machine.skip(index)
-    this.#applied = index
-    onApplied?.(entry, result)
-    const accepted = this.#accepted.get(index)
-    if (accepted !== undefined) {
-      this.#accepted.delete(index)
-      if (accepted.term === term) this.#commands.resolve(accepted.waiter, result as Result)
-      else this.#commands.reject(accepted.waiter, 'leadership_lost')
-    }
-    const change = this.#acceptedChanges.get(index)
-    if (change === undefined) return
-    this.#acceptedChanges.delete(index)
-    if (change.term === term) this.#changes.resolve(change.waiter)
-    else this.#changes.reject(change.waiter, 'leadership_lost')
-  }
-
-  /** What was accepted up to `index` is in a snapshot or was replaced: nobody knows any more which. */
-  #forgetUpTo(index: number): void {
-    for (const [at, { waiter }] of this.#accepted)
-      if (at <= index) {
-        this.#accepted.delete(at)
-        this.#commands.reject(waiter, 'leadership_lost')
-      }
-    for (const [at, { waiter }] of this.#acceptedChanges)
-      if (at <= index) {
-        this.#acceptedChanges.delete(at)
-        this.#changes.reject(waiter, 'leadership_lost')
-      }
-  }
-
-  #serveReads(): void {
-    const ready = this.#readyReads.filter(({ index }) => index <= this.#applied)
-    if (ready.length === 0) return
-    this.#readyReads = this.#readyReads.filter(({ index }) => index > this.#applied)
-    for (const { waiters } of ready) for (const waiter of waiters) this.#reads.resolve(waiter)
-  }
-
-  #answered(answer: Answer): void {
-    switch (answer.kind) {
-      case 'accepted':
-        return this.#accept(answer)
-      case 'refused':
-        return this.#refuse(answer)
-      case 'read_ready': {
-        const waiters = this.#askedReads.get(answer.readId) ?? []
-        this.#askedReads.delete(answer.readId)
-        if (answer.index <= this.#applied) for (const waiter of waiters) this.#reads.resolve(waiter)
-        else this.#readyReads.push({ index: answer.index, waiters })
-        return
-      }
-      case 'read_failed': {
-        const waiters = this.#askedReads.get(answer.readId) ?? []
-        this.#askedReads.delete(answer.readId)
-        for (const waiter of waiters) this.#reads.reject(waiter, readErrors[answer.reason])
-      }
-    }
-  }
-
-  #accept({ proposalId, term, firstIndex }: Answer & { readonly kind: 'accepted' }): void {
-    for (const [place, { waiter }] of (this.#asked.get(proposalId) ?? []).entries())
-      this.#accepted.set(firstIndex + place, { term, waiter })
-    this.#asked.delete(proposalId)
-    const change = this.#askedChanges.get(proposalId)
-    this.#askedChanges.delete(proposalId)
-    if (change !== undefined) this.#acceptedChanges.set(firstIndex, { term, waiter: change })
-  }
-
-  #refuse({ proposalId, reason, leader }: Answer & { readonly kind: 'refused' }): void {
-    const code = reason === 'not_leader' && leader === undefined ? 'no_leader' : (refusals[reason] ?? 'wrong_state')
-    for (const { waiter } of this.#asked.get(proposalId) ?? []) this.#commands.reject(waiter, code, leader && `${reason}; ${leader} leads`)
-    this.#asked.delete(proposalId)
-    const change = this.#askedChanges.get(proposalId)
-    this.#askedChanges.delete(proposalId)
-    if (change !== undefined) this.#changes.reject(change, code, reason)
+  #appliedThrough(index: LogIndex): void {
+    this.#input({ kind: 'applied', index })
+    this.#callers.appliedThrough(index)
+    this.#snapshots.appliedTo(index)
   }
 
   #diskFull(full: boolean): void {
@@ -505,35 +338,24 @@ export class RaftDriver<Result> {
   #happened(event: RaftEvent): void {
     const { log, store, onEvent } = this.#options
     const { kind, ...fields } = event
-    const level = events[kind]
-    log[level.level]({ event: kind, ...fields }, level.sentence)
-    if (kind === 'stepped_down') this.#abandonAccepted()
+    const { level, sentence } = events[kind]
+    // Heartbeats for a disk that is gone come twenty times a second, until it is replaced.
+    if (event.kind !== 'identity_refused' || this.#isNews(event.peer, event.meant)) log[level]({ event: kind, ...fields }, sentence)
+    if (kind === 'stepped_down') this.#callers.abandon()
     if (kind === 'repaired') store.settleDebt()
     onEvent?.(event)
   }
 
-  /** A new leader may commit what this one took, or not; who waits asks it. */
-  #abandonAccepted(): void {
-    for (const { waiter } of this.#accepted.values()) this.#commands.reject(waiter, 'leadership_lost')
-    for (const { waiter } of this.#acceptedChanges.values()) this.#changes.reject(waiter, 'leadership_lost')
-    this.#accepted.clear()
-    this.#acceptedChanges.clear()
+  /** Two servers were not taken for each other, and other ones than last time. */
+  #isNews(peer: Member, meant: Member): boolean {
+    const refused = `${peer.node} ${peer.disk} ${meant.node} ${meant.disk}`
+    const isNews = refused !== this.#lastRefused
+    this.#lastRefused = refused
+    return isNews
   }
 }
 
-const readErrors = {
-  no_leader: 'no_leader',
-  leader_changed: 'no_leader',
-  timed_out: 'request_timed_out',
-  busy: 'too_many_requests',
-} as const satisfies Record<string, ErrorCode>
-
-const refusals: Readonly<Partial<Record<string, ErrorCode>>> = {
-  not_leader: 'not_leader',
-  transferring: 'no_leader',
-  busy: 'too_many_requests',
-  too_large: 'message_too_large',
-}
+const stopping = (): ProtocolError => new ProtocolError('no_leader', 'this coordinator stops')
 
 const events: Readonly<Record<RaftEvent['kind'], { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly sentence: string }>> = {
   became_leader: { level: 'info', sentence: 'became leader' },

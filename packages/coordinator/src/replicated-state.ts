@@ -12,8 +12,7 @@ export class ReplicatedState implements StateMachine<Applied> {
   }
 
   apply(command: Uint8Array, index: number): Applied {
-    // A copy: keys and values stay, and would keep everything they came with.
-    return this.#state.apply(this.codec.decode(new Uint8Array(command)), index)
+    return this.#state.apply(this.codec.decode(command), index)
   }
 
   skip(index: number): void {

@@ -172,6 +172,20 @@ const rows = {
     doc: 'That name belongs to another disk or role, or that disk was retired: a node that lost its disk needs a new identity.',
   },
   stale_registration: { code: 82, outcome: 'definite', retry: 'never', doc: 'A later registration of that node exists.' },
+  name_taken: {
+    code: 83,
+    outcome: 'definite',
+    retry: 'after_backoff',
+    doc: 'The coordinator of that name is alive, on another disk: two processes claim one name.',
+  },
+  last_voter: { code: 84, outcome: 'definite', retry: 'never', doc: 'No other coordinator votes: without it there would be no cluster.' },
+  client_closed: { code: 90, outcome: 'indefinite', retry: 'never', doc: 'The client was closed before the answer came.' },
+  cluster_not_found: {
+    code: 91,
+    outcome: 'definite',
+    retry: 'after_refresh',
+    doc: 'There is no cluster where one was looked for, or it does not run.',
+  },
   unknown_topic: { code: 100, outcome: 'definite', retry: 'after_refresh', doc: 'There is no topic of that name or identity.' },
   topic_exists: { code: 101, outcome: 'definite', retry: 'never', doc: 'A topic of that name exists.' },
   invalid_topic: {

@@ -94,11 +94,13 @@ export {
   raftHeartbeat,
   raftHeartbeatResponse,
   raftIdentify,
+  raftJoin,
   raftNewerTerm,
   raftPreVoteRequest,
   raftPreVoteResponse,
   raftReadRequest,
   raftReadResponse,
+  raftRemove,
   raftSnapshotChunk,
   raftSnapshotProgress,
   raftStatus,
@@ -118,6 +120,7 @@ export {
 } from './conversations/registry.ts'
 export {
   CONTEST_NAME_BYTES_MAX,
+  CONTEST_NAMES_MAX,
   CONTEST_VALUE_BYTES_MAX,
   type ContestHolder,
   contestList,

@@ -1,5 +1,5 @@
 // The front door of `raft`: the state machine, its inputs and effects, the log it needs, and the messages servers exchange.
-export type { ChangeRefusal, Configuration, MembershipChange } from './configuration.ts'
+export { type ChangeRefusal, type Configuration, changed, type MembershipChange, majority, memberOf } from './configuration.ts'
 export type { Answer, Effects, HardState, MembershipRefusal, ProposalRefusal, RaftEvent, StepDownReason, StoreRequest } from './effects.ts'
 export type { Input } from './inputs.ts'
 export { BATCH_BYTES_MAX, ENTRY_OVERHEAD_BYTES, LEARNERS_MAX, READS_PENDING_MAX, STORES_PENDING_MAX, VOTERS_MAX } from './limits.ts'
@@ -36,4 +36,4 @@ export {
 } from './raft-log.ts'
 export { defaultSettings, type RaftSettings } from './settings.ts'
 export type { PeerStatus, RaftStatus } from './status.ts'
-export { type DiskId, type LogIndex, logIndex, type Member, type Term, term } from './terms.ts'
+export { type DiskId, isSameMember, type LogIndex, logIndex, type Member, type Term, term } from './terms.ts'

@@ -23,12 +23,15 @@ export class Leadership {
   #uncommittedBytes = 0
   #transfer: Transfer | undefined
   #nextHeartbeatMs: number
+  /** Of disk and majority, at the first step from here on. Apart from the heartbeats: reads bring those forward, and must not put this off. */
+  #nextCheckMs: number
 
   constructor(server: Server, now: number) {
     this.#server = server
     this.term = server.term
     this.replication = new Replication(server, now)
     this.#nextHeartbeatMs = now
+    this.#nextCheckMs = now
   }
 
   get nextAt(): number {
@@ -108,11 +111,13 @@ export class Leadership {
     const { configurations, commit, isVoter } = this.#server
     if (!isVoter && configurations.latest.index <= commit) return 'removed'
     if (this.#server.diskFull) return 'disk_full'
-    if (now < this.#nextHeartbeatMs) return undefined
-    if (this.#server.isDiskStuck(now)) return 'disk_stuck'
-    if (!this.replication.hearsMajority(now)) return 'quorum_lost'
-    this.#beat(now)
+    const checks = now >= this.#nextCheckMs
+    if (checks && this.#server.isDiskStuck(now)) return 'disk_stuck'
+    if (checks && !this.replication.hearsMajority(now)) return 'quorum_lost'
+    if (now >= this.#nextHeartbeatMs) this.#beat(now)
+    if (!checks) return undefined
     this.replication.retryStalled(now)
+    this.#nextCheckMs = now + this.#server.settings.heartbeatMs
     return undefined
   }
 

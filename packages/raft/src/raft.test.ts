@@ -81,6 +81,18 @@ describe('elections', () => {
     expect(server.events.at(-2)).toEqual({ kind: 'stepped_down', term: 1, reason: 'quorum_lost' })
   })
 
+  it('[RA70] [RA12] looks at its disk and its majority however many reads bring its heartbeats forward', () => {
+    const server = new ScriptedServer().lead()
+    server.do({ kind: 'propose', proposalId: 1, commands: bytes(10) })
+    for (let passed = 0; passed <= defaultSettings.diskStuckMs + 50; passed += 10) {
+      server.pass(10)
+      server.do({ kind: 'read', readId: passed })
+      const { round } = server.sent('heartbeat').at(-1) as { round: number }
+      server.hear(2, { kind: 'heartbeat_response', term: term(1), round })
+    }
+    expect(server.events.at(-2)).toEqual({ kind: 'stepped_down', term: 1, reason: 'disk_stuck' })
+  })
+
   it('[RA11] ignores a later term of a candidate while its leader is live, unless the leader asked for it', () => {
     const server = new ScriptedServer()
     server.hear(2, { kind: 'heartbeat', term: term(1), commit: logIndex(0), round: 1 })

@@ -1,5 +1,5 @@
 // What a server tells about itself, for metrics, for the operator and for the checks of a simulation.
-import type { NodeId } from '@atoll/base'
+import type { MonotonicMs, NodeId } from '@atoll/base'
 import type { Configuration } from './configuration.ts'
 import type { Leadership } from './leadership.ts'
 import type { Progress } from './progress.ts'
@@ -10,6 +10,8 @@ export interface PeerStatus {
   readonly node: NodeId
   readonly state: 'probe' | 'replicate' | 'snapshot'
   readonly match: LogIndex
+  /** When anything of this term came from it last; the beginning of the term before that. */
+  readonly heardMs: MonotonicMs
   readonly inflightMessages: number
   readonly inflightBytes: number
 }
@@ -59,6 +61,13 @@ export function statusOf(server: Server, leadership: Leadership | undefined, lea
   }
 }
 
-function peerStatus({ member, state, match, inflight }: Progress): PeerStatus {
-  return { node: member.node, state, match, inflightMessages: inflight.messages, inflightBytes: inflight.bytes }
+function peerStatus({ member, state, match, heardMs, inflight }: Progress): PeerStatus {
+  return {
+    node: member.node,
+    state,
+    match,
+    heardMs: heardMs as MonotonicMs,
+    inflightMessages: inflight.messages,
+    inflightBytes: inflight.bytes,
+  }
 }

@@ -1,11 +1,15 @@
 // Admin requests: what every node answers about itself, whatever its role.
 import { type Clock, formatEndpoint, type LinkFaults, type MonotonicMs } from '@atoll/base'
-import { type adminConversation, type HandlersOf, MEMBERS_MAX, type MemberView, ProtocolError } from '@atoll/protocol'
+import { type adminConversation, type HandlersOf, MEMBERS_MAX, type MemberView, ProtocolError, type Revision } from '@atoll/protocol'
 import type { GossipAgent } from './gossip-agent.ts'
 import { ANSWER_KEPT_MS } from './limits.ts'
 import { linkRuleOf } from './link-rules.ts'
 import type { NodeContext } from './node.ts'
+import type { NodeRegistration } from './node-registration.ts'
 import type { StallDetector } from './stall-detector.ts'
+
+const NOT_REGISTERED = 0 as Revision
+const TROUBLE_LENGTH_MAX = 300
 
 export interface AdminSubject {
   readonly context: NodeContext
@@ -13,10 +17,18 @@ export interface AdminSubject {
   readonly stalls: StallDetector
   readonly links: LinkFaults | undefined
   readonly startedMs: MonotonicMs
+  readonly registration: Pick<NodeRegistration, 'epoch' | 'trouble'>
 }
 
 /** The handlers of the admin conversation for one node. */
-export function adminHandlers({ context, agent, stalls, links, startedMs }: AdminSubject): HandlersOf<typeof adminConversation> {
+export function adminHandlers({
+  context,
+  agent,
+  stalls,
+  links,
+  startedMs,
+  registration,
+}: AdminSubject): HandlersOf<typeof adminConversation> {
   const { ports, identity, lifecycle } = context
   const usage = keptFor(ANSWER_KEPT_MS, ports.clock, () => ports.process.usage())
   const metricsText = keptFor(ANSWER_KEPT_MS, ports.clock, () => context.metrics.text())
@@ -34,6 +46,8 @@ export function adminHandlers({ context, agent, stalls, links, startedMs }: Admi
         cpuMs: Math.round(cpuMs),
         stalls: stalls.count,
         members: memberViews(agent),
+        epoch: registration.epoch ?? NOT_REGISTERED,
+        unregistered: registration.trouble?.slice(0, TROUBLE_LENGTH_MAX),
       }
     },
     nodeMetrics: () => ({ text: metricsText() }),

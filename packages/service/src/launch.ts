@@ -1,9 +1,8 @@
 // What a node process is told at its start: its command line and the files that names. Nothing is taken on trust, and
 // nothing is written before all of it was understood.
-import { nodeId } from '@atoll/base'
+import { clusterIdIn, nodeId, StateFormatError, secretIn } from '@atoll/base'
 import { ConfigError, plannedNodes, resolvedConfig } from './config.ts'
 import type { NodeOptions } from './node.ts'
-import { clusterIdIn, StateFormatError, secretIn } from './state-format.ts'
 
 const PORT = /^\d{1,5}$/
 

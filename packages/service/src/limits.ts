@@ -19,6 +19,18 @@ export const TURNED_AWAY_LOG_INTERVAL_MS = 60_000
 export const STALL_LOOK_MS = 500
 /** How often a node tells the others how busy it is, at most, in milliseconds. */
 export const LOAD_LOOK_MS = 5_000
+/** Term of a node's registration, in milliseconds: so long after its last sign of life it is fenced. */
+export const NODE_LEASE_MS = 3_000
+/** Between two renewals of it, in milliseconds: one may be lost. Each costs the leader a round of heartbeats. */
+export const NODE_RENEWAL_MS = 1_250
+/** Every so many renewals a node looks whether its registration is still its own. */
+export const RENEWALS_PER_LOOK = 3
+/** Before a registration, or a renewal, that came to nothing is tried again, in milliseconds. */
+export const REGISTER_RETRY_MS = 250
+/** Before a disk that was full is written to again, in milliseconds. */
+export const STANDING_RETRY_MS = 1_000
+/** A stop in order is told to the coordinators within this, or not at all, in milliseconds. */
+export const NODE_STOP_TIMEOUT_MS = 250
 /** Share of the shutdown grace that the ordered part may take; the rest is for what ends it by force. */
 export const DRAIN_SHARE = 0.8
 /** Metrics and resource use in an admin answer may be this old, in milliseconds: a peer that asks without end shall not keep gossip from running. */
@@ -31,5 +43,6 @@ export const PORT_TRIES_MAX = 100
 export const PORT_MIN = 10_240
 export const PORT_MAX = 32_767
 
+assert(NODE_LEASE_MS > 2 * NODE_RENEWAL_MS + REGISTER_RETRY_MS, 'a renewal that is lost fences nobody')
 assert(PORT_MAX - PORT_MIN > PORT_TRIES_MAX, 'there are more ports than tries')
 assert(GOSSIP_CALLS_MAX <= GOSSIP_SESSIONS_MAX, 'calls under way fit among the sessions')

@@ -26,6 +26,7 @@ import { LoadWatch } from './load.ts'
 import { createLog, type LogLevel } from './logging.ts'
 import { Metrics } from './metrics.ts'
 import { listenNative, type NativeAddress } from './native-listener.ts'
+import { NodeRegistration } from './node-registration.ts'
 import { StallDetector } from './stall-detector.ts'
 
 /** All a process gets from the world. */
@@ -77,6 +78,8 @@ export interface Node {
   readonly gossip: GossipAgent
   /** For connections to other nodes. */
   readonly endpoint: NativeEndpoint
+  /** Its right to act as the node of its name; a role begins it when it is able to. */
+  readonly registration: NodeRegistration
   /** Gets to know the cluster through other nodes' native addresses. */
   join(seeds: readonly Address[]): void
   onMemberEvent(listener: (event: SwimEvent) => void): void
@@ -120,9 +123,10 @@ export async function startNode(
     log.warn({ event: 'stalled', stalledMs: Math.round(stalledMs) }, 'this node did not run for a while')
     agent.stalled(stalledMs)
   })
+  const registration = new NodeRegistration(context, agent)
   const handlers = new HandlerTable()
     .serve(gossipConversation, agent.handlers)
-    .serve(adminConversation, adminHandlers({ context, agent, stalls, links, startedMs }))
+    .serve(adminConversation, adminHandlers({ context, agent, stalls, links, startedMs, registration }))
   serve(handlers, context)
 
   const endpoint = new NativeEndpoint(identity, handlers, { ...ports, log })
@@ -149,6 +153,7 @@ export async function startNode(
     endpoints: [bound],
     gossip: agent,
     endpoint,
+    registration,
     join: seeds => agent.join(seeds),
     onMemberEvent: listen => agent.onEvent(listen),
     stop: why => lifecycle.stop(why, config.shutdownGraceMs * DRAIN_SHARE).finally(flush),

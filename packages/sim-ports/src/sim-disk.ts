@@ -108,11 +108,15 @@ export class SimDisk implements DiskFaults {
     this.#capacityBytes = bytes
   }
 
-  get freeBytes(): number {
-    if (this.#present.full === true) return 0
+  /** In whole pages. */
+  get usedBytes(): number {
     let used = 0
     for (const [, entry] of this.#root.walk()) if (entry instanceof VirtualFile) used += entry.usedBytes
-    return Math.max(0, this.#capacityBytes - used)
+    return used
+  }
+
+  get freeBytes(): number {
+    return this.#present.full === true ? 0 : Math.max(0, this.#capacityBytes - this.usedBytes)
   }
 
   /** Every file, by path. */

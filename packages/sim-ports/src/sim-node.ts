@@ -48,6 +48,8 @@ export class SimNode {
   readonly #oscillator: Oscillator
   #process: SimProcess | undefined
   #starts = 0
+  /** Starts of the machine. */
+  #boots = 1
   #exitCode: number | undefined
   #logLines: string[] = []
 
@@ -113,6 +115,7 @@ export class SimNode {
   losePower(unsynced: PowerLoss = 'drawn'): void {
     this.#note('lose power')
     this.#process?.die({ power: true })
+    this.#boots++
     this.disk.losePower(unsynced)
   }
 
@@ -150,6 +153,7 @@ export class SimNode {
     const { scheduler } = this.#context
     return {
       pid: process.pid,
+      bootId: `${this.id} boot ${this.#boots}`,
       usage: () => ({ residentBytes: 0, heapBytes: 0, cpuMs: 0 }),
       onStopRequest(handler) {
         if (scheduler.permits(process, 'process.onStopRequest')) process.stopHandlers.push(handler)

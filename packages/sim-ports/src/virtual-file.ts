@@ -51,6 +51,16 @@ export class VirtualFile {
     return this.#bytes.slice(position, Math.max(position, Math.min(position + length, this.#sizeBytes)))
   }
 
+  /** What would be read if everything that is not certainly on the device were lost. */
+  durableBytes(): Uint8Array {
+    const durable = this.#bytes.slice(0, this.#durableSizeBytes)
+    for (const page of new Set([...this.#lost.keys(), ...this.#syncs.flatMap(sync => [...sync.before.keys()]), ...this.#changed.keys()])) {
+      const from = page * PAGE_BYTES
+      if (from < durable.length) durable.set((this.#onDevice(page) as Uint8Array).subarray(0, durable.length - from), from)
+    }
+    return durable
+  }
+
   write(bytes: Uint8Array, position: number): void {
     const end = position + bytes.length
     this.#reserve(end)

@@ -1,24 +1,25 @@
-// What must hold whenever coordinators agree, watched from outside: of every entry that any node applies, and of every
-// office that any node takes. Raft's own rules are checked step by step in its own simulation; here it is the whole process
-// with its disk that may break them.
+// What must hold whenever coordinators agree, watched from outside: of every step of any core, of every entry that any node
+// applies, and of the state after it. Here it is the whole process with its disk that may break what Raft promises.
 import type { NodeId } from '@atoll/base'
 import type { AgreementHooks } from '@atoll/coordinator'
+import { RaftInvariants } from './raft-invariants.ts'
 
 /** Few, so that servers that were away need snapshots. */
 const SNAPSHOT_ENTRIES = 60
 
-/** Applied by somebody: nobody may ever apply another in its place. */
+/** Applied by somebody: nobody may ever apply another in its place, or make something else of it. */
 interface AppliedEntry {
   readonly term: number
   readonly text: string
+  readonly digest: string
   readonly by: NodeId
 }
 
 export class AgreementInvariants {
   /** What went wrong, in the order it was noticed. */
   readonly violations: string[] = []
+  readonly raft = new RaftInvariants(what => this.violations.push(what))
   readonly #applied = new Map<number, AppliedEntry>()
-  readonly #leaders = new Map<number, NodeId>()
   #highest = 0
 
   /** To be heard by a node from its start on. */
@@ -26,14 +27,12 @@ export class AgreementInvariants {
     let last: number | undefined
     return {
       snapshotEntries: SNAPSHOT_ENTRIES,
-      onEvent: event => {
-        if (event.kind === 'became_leader') this.#ledBy(event.term, node)
-      },
-      onApplied: ({ index, term, payload }) => {
+      onStep: this.raft.life(),
+      onApplied: ({ index, term, payload }, _result, state) => {
         if (last !== undefined && index <= last) this.violations.push(`${node} applies ${index} after ${last}`)
         last = index
         const text = payload.kind === 'command' ? payload.bytes.toString() : JSON.stringify(payload)
-        this.#appliedBy(node, index, term, text)
+        this.#appliedBy(index, { term, text, digest: state.digest.text, by: node })
       },
     }
   }
@@ -45,7 +44,7 @@ export class AgreementInvariants {
 
   /** Terms that somebody led. */
   get terms(): number {
-    return this.#leaders.size
+    return this.raft.terms
   }
 
   /** The bytes of the entry at `index`, if any node applied one. */
@@ -53,18 +52,13 @@ export class AgreementInvariants {
     return this.#applied.get(index)?.text
   }
 
-  #ledBy(term: number, node: NodeId): void {
-    const other = this.#leaders.get(term)
-    if (other !== undefined && other !== node) this.violations.push(`${node} and ${other} both lead term ${term}`)
-    this.#leaders.set(term, node)
-  }
-
-  #appliedBy(node: NodeId, index: number, term: number, text: string): void {
+  #appliedBy(index: number, entry: AppliedEntry): void {
     const known = this.#applied.get(index)
     if (known === undefined) {
-      this.#applied.set(index, { term, text, by: node })
+      this.#applied.set(index, entry)
       this.#highest = Math.max(this.#highest, index)
-    } else if (known.term !== term || known.text !== text)
-      this.violations.push(`${node} applies another entry at ${index}, of term ${term}, than ${known.by} did, of term ${known.term}`)
+    } else if (known.term !== entry.term || known.text !== entry.text)
+      this.violations.push(`${entry.by} applies another entry at ${index}, of term ${entry.term}, than ${known.by}, of term ${known.term}`)
+    else if (known.digest !== entry.digest) this.violations.push(`${entry.by} makes something else of ${index} than ${known.by}`)
   }
 }

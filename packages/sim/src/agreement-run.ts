@@ -1,20 +1,24 @@
 // One seed of the simulation of agreement: whole coordinators on simulated disks and links serve clients while they are
 // killed, paused, cut off, and lose power, room and their disks' obedience; then all is mended. What was acknowledged must
 // be there, what was read must be linearizable, all must hold the same, and work must go on.
-import { type NodeId, type SeededRandom, seededRandom } from '@atoll/base'
+import { seededRandom } from '@atoll/base'
 import { checkLinearizable, pairRecords, register } from '@atoll/history'
 import type { SimHashes } from '@atoll/sim-ports'
 import { AgreementInvariants } from './agreement-checks.ts'
 import { AgreementClients } from './agreement-clients.ts'
-import { type FaultAct, planFaults } from './fault-plan.ts'
-import { SeedFailure } from './gossip-run.ts'
+import { faultKinds, planFaults } from './fault-plan.ts'
+import { FaultRun } from './fault-run.ts'
+import { failureText, SeedFailure } from './seed-failure.ts'
 import { SimCluster } from './sim-cluster.ts'
 
 /** How long the faults last, and the clients work, in virtual milliseconds. */
 const FAULTS_MS = 60_000
+const FAULT_EVERY_MS = 900
 /** Once nothing is disturbed every node must hold everything within this, in virtual milliseconds. */
 const CONVERGENCE_MS_MAX = 20_000
 const LOOK_MS = 250
+/** Far more than a cluster that works has in that time. */
+const EVENTS_PER_LOOK_MAX = 50_000
 const CLIENTS = 4
 
 export interface AgreementRunReport {
@@ -23,6 +27,8 @@ export interface AgreementRunReport {
   readonly events: number
   readonly virtualMs: number
   readonly plan: readonly string[]
+  /** How many of each kind of fault really began. */
+  readonly faults: ReadonlyMap<string, number>
   readonly operations: number
   readonly acknowledged: number
   readonly entries: number
@@ -38,48 +44,37 @@ export async function runAgreementSeed(seed: number, hashes: SimHashes, traceLin
   const invariants = new AgreementInvariants()
   const nodes = random.below(3) === 0 ? 5 : 3
   const cluster = new SimCluster({ seed, hashes, nodes, traceLinesMax, hooksOf: name => invariants.hooksOf(name) })
-  const plan = [...planFaults(cluster.names, random, FAULTS_MS), ...planDiskFaults(cluster.names, random, FAULTS_MS)].toSorted(
-    (a, b) => a.atMs - b.atMs,
-  )
+  const plan = planFaults(cluster.names, random, { kinds: faultKinds, durationMs: FAULTS_MS, everyMs: FAULT_EVERY_MS })
+  const faults = new FaultRun(cluster, plan)
   const clients = new AgreementClients(cluster, random.fork())
   try {
-    return await play(seed, cluster, plan, invariants, clients)
+    return await play(seed, cluster, faults, invariants, clients)
   } catch (error) {
-    throw new SeedFailure(failureText(seed, plan, cluster, error), { cause: error })
+    throw new SeedFailure(failureText(seed, 'agreement', faults, cluster, error), { cause: error })
   }
 }
 
 async function play(
   seed: number,
   cluster: SimCluster,
-  plan: readonly FaultAct[],
+  faults: FaultRun,
   invariants: AgreementInvariants,
   clients: AgreementClients,
 ): Promise<AgreementRunReport> {
   const { simulation } = cluster
   cluster.startAll()
-  for (const act of plan)
-    simulation.at(act.atMs, () => {
-      act.run(cluster)
-    })
   clients.start(CLIENTS, 1_000)
-  simulation.at(FAULTS_MS + 1, () => mend(cluster))
-  while (simulation.nowMs < FAULTS_MS + LOOK_MS) {
-    await simulation.run({ untilMs: simulation.nowMs + LOOK_MS })
-    look(invariants)
-  }
+  await runUntil(cluster, invariants, FAULTS_MS + 1)
+  faults.end()
   const mendedMs = simulation.nowMs
   const before = clients.acknowledged.length
   while (!converged(cluster, invariants) || clients.acknowledged.length === before) {
-    // One whose disk failed just now has ended itself.
-    mend(cluster)
     if (simulation.nowMs - mendedMs > CONVERGENCE_MS_MAX)
       throw new Error(
         `${CONVERGENCE_MS_MAX} ms after the last fault not all hold everything, or nothing is acknowledged: ${states(cluster)}`,
       )
     if (simulation.nowMs - mendedMs > CONVERGENCE_MS_MAX / 2) clients.stop()
-    await simulation.run({ untilMs: simulation.nowMs + LOOK_MS })
-    look(invariants)
+    await runUntil(cluster, invariants, simulation.nowMs + LOOK_MS)
   }
   clients.stop()
   const lost = clients.lost(invariants)
@@ -92,7 +87,8 @@ async function play(
     traceHash: simulation.traceHash,
     events: simulation.eventCount,
     virtualMs: simulation.nowMs,
-    plan: describe(plan),
+    plan: faults.lines,
+    faults: faults.fired,
     operations: operations.length,
     acknowledged: clients.acknowledged.length,
     entries: invariants.highest,
@@ -102,86 +98,14 @@ async function play(
   }
 }
 
-/** Every second or so something happens to a disk, or to all of a machine. */
-function planDiskFaults(names: readonly NodeId[], random: SeededRandom, durationMs: number): FaultAct[] {
-  const acts: FaultAct[] = []
-  for (let atMs = 3_000; atMs < durationMs; atMs += 500 + random.below(3_000)) {
-    const victim = names[random.below(names.length)] as NodeId
-    const untilMs = Math.min(durationMs, atMs + 100 + random.below(3_000))
-    const start: FaultAct = { atMs: untilMs, what: `start ${victim}`, run: cluster => startAgain(cluster, victim) }
-    const heal: FaultAct = { atMs: untilMs, what: `heal the disk of ${victim}`, run: cluster => cluster.diskOf(victim).replace({}) }
-    const fault = (what: string, run: FaultAct['run']): FaultAct => ({ atMs, what: `${what} ${victim}`, run })
-    switch (random.below(7)) {
-      case 0:
-        acts.push(
-          fault('power loss of', cluster => cluster.losePower(victim)),
-          start,
-        )
-        break
-      case 1:
-        acts.push(
-          fault('full disk of', cluster => cluster.diskOf(victim).replace({ full: true })),
-          heal,
-        )
-        break
-      case 2:
-        acts.push(
-          fault('stuck disk of', cluster => cluster.diskOf(victim).replace({ syncStuck: true })),
-          heal,
-        )
-        break
-      case 3:
-        acts.push(
-          fault('slow disk of', cluster => cluster.diskOf(victim).replace({ syncDelayMs: 200 })),
-          heal,
-        )
-        break
-      case 4:
-        acts.push(
-          fault('failed sync of', cluster => cluster.diskOf(victim).failNextSyncs(1)),
-          start,
-        )
-        break
-      case 5:
-        acts.push(
-          fault('stop', cluster => cluster.stop(victim)),
-          start,
-        )
-        break
-      default:
-        acts.push({
-          atMs,
-          what: 'power loss of all',
-          run(cluster) {
-            for (const name of names) cluster.losePower(name)
-          },
-        })
-        for (const name of names) acts.push({ atMs: untilMs, what: `start ${name}`, run: cluster => startAgain(cluster, name) })
-    }
+/** Ends at the first step that breaks an invariant. */
+async function runUntil({ simulation }: SimCluster, { violations }: AgreementInvariants, untilMs: number): Promise<void> {
+  while (simulation.nowMs < untilMs) {
+    const nextMs = Math.min(untilMs, simulation.nowMs + LOOK_MS)
+    const { reason } = await simulation.run({ untilMs: nextMs, until: () => violations.length > 0, eventsMax: EVENTS_PER_LOOK_MAX })
+    if (violations.length > 0) throw new Error(violations.join('\n'))
+    if (reason === 'events') throw new Error(`something goes round in circles: ${EVENTS_PER_LOOK_MAX} events in ${LOOK_MS} ms`)
   }
-  return acts
-}
-
-/** On a disk that works: whether one that does not lets a node start is another question. */
-function startAgain(cluster: SimCluster, name: NodeId): void {
-  if (cluster.stateOf(name) !== 'down') return
-  cluster.diskOf(name).replace({})
-  cluster.diskOf(name).failNextSyncs(0)
-  cluster.start(name)
-}
-
-function mend(cluster: SimCluster): void {
-  cluster.healAllLinks()
-  for (const name of cluster.names) {
-    if (cluster.stateOf(name) === 'paused') cluster.resume(name)
-    cluster.diskOf(name).replace({})
-    cluster.diskOf(name).failNextSyncs(0)
-    startAgain(cluster, name)
-  }
-}
-
-function look({ violations }: AgreementInvariants): void {
-  if (violations.length > 0) throw new Error(violations.join('\n'))
 }
 
 /** All have applied the same, up to the end, and it made the same of them. */
@@ -214,14 +138,4 @@ function coverageOf(cluster: SimCluster, clients: AgreementClients, verdict: str
     for (const [fault, times] of Object.entries(cluster.diskOf(name).fired)) if (times > 0) add(fault, times)
   }
   return counts
-}
-
-function describe(plan: readonly FaultAct[]): string[] {
-  return plan.map(({ atMs, what }) => `${(atMs / 1_000).toFixed(3)} s  ${what}`)
-}
-
-function failureText(seed: number, plan: readonly FaultAct[], cluster: SimCluster, error: unknown): string {
-  const lines = [`seed ${seed}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, 'faults:', ...describe(plan)]
-  if (cluster.simulation.trace.length > 0) lines.push('trace:', ...cluster.simulation.trace)
-  return lines.join('\n')
 }

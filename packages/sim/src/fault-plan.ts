@@ -1,83 +1,64 @@
-// What is broken when: a list of acts that is a function of the seed alone, so that it can be printed and replayed.
-import { type LinkRule, type NodeId, type SeededRandom, shuffle } from '@atoll/base'
-import type { SimCluster } from './sim-cluster.ts'
+// What is broken when: a list that is a function of the seed alone. Faults of all kinds overlap; each ends by itself.
+import { type NodeId, type SeededRandom, seededRandom } from '@atoll/base'
+import { clockFaults } from './faults/clock-faults.ts'
+import { diskFaults } from './faults/disk-faults.ts'
+import type { Drawing, DrawnFault } from './faults/fault.ts'
+import { linkFaults } from './faults/link-faults.ts'
+import { powerFaults, processFaults } from './faults/process-faults.ts'
 
-export interface FaultAct {
+const faults = { ...processFaults, ...powerFaults, ...linkFaults, ...diskFaults, ...clockFaults } as const
+
+export type FaultKind = keyof typeof faults
+export const faultKinds = Object.keys(faults) as readonly FaultKind[]
+
+/** Faults that a cluster without disks, or without agreement, can have. */
+export const gossipFaultKinds: readonly FaultKind[] = [
+  'kill',
+  'restarts',
+  'pause',
+  'pause_some',
+  ...(Object.keys(linkFaults) as (keyof typeof linkFaults)[]),
+  'clock_jump',
+]
+
+export interface PlannedFault extends DrawnFault {
+  readonly kind: FaultKind
   readonly atMs: number
-  readonly what: string
-  readonly run: (cluster: SimCluster) => void
+  readonly untilMs: number
 }
 
-const cut = (from: NodeId, to: NodeId): LinkRule => ({ from, to, fault: { cut: true } })
-
-/** All links between the two sides, both ways or only one. */
-function partition(left: readonly NodeId[], right: readonly NodeId[], bothWays: boolean): LinkRule[] {
-  return left.flatMap(a => right.flatMap(b => (bothWays ? [cut(a, b), cut(b, a)] : [cut(a, b)])))
+export interface PlanOptions {
+  readonly kinds: readonly FaultKind[]
+  /** All faults end by then, in virtual milliseconds. */
+  readonly durationMs: number
+  /** From one beginning to the next, in virtual milliseconds, on the average. */
+  readonly everyMs: number
 }
 
-/**
- * Faults over `durationMs` of virtual time, then everything mended: paused nodes resumed, links healed, dead nodes
- * started again, all but those that stay dead. A fault begins every second or so; each is undone by the end at latest.
- */
-export function planFaults(names: readonly NodeId[], random: SeededRandom, durationMs: number): FaultAct[] {
-  const acts: FaultAct[] = []
-  let atMs = 2_000
-  while (atMs < durationMs) {
-    const untilMs = Math.min(durationMs, atMs + 200 + random.below(3_000))
-    acts.push(...oneFault(names, random, atMs, untilMs))
-    atMs += 300 + random.below(1_500)
+/** Nothing is broken before this, in virtual milliseconds: a cluster has to come up once. */
+const QUIET_MS = 2_000
+const FAULT_MS_MIN = 200
+const FAULT_MS_MAX = 4_000
+
+/** A seed breaks the same things in the same order, whatever else is drawn from its generator. */
+export function planFaults(
+  names: readonly NodeId[],
+  random: SeededRandom,
+  { kinds, durationMs, everyMs }: PlanOptions,
+): readonly PlannedFault[] {
+  const own = seededRandom(random.u32())
+  // What a minority loses, the others still have.
+  const fragile = names.slice(0, Math.floor((names.length - 1) / 2))
+  // Swarm testing (Groce et al. 2012): a seed that leaves some kinds out goes further with the others.
+  const inUse = kinds.filter(() => own.float() < 0.8)
+  const chosen = inUse.length === 0 ? kinds : inUse
+  const plan: PlannedFault[] = []
+  for (let atMs = QUIET_MS; atMs < durationMs; atMs += everyMs * (0.3 + 1.4 * own.float())) {
+    const kind = chosen[own.below(chosen.length)] as FaultKind
+    // Mostly short, now and then long: long ones alone would leave a cluster that does nothing.
+    const untilMs = Math.min(durationMs, atMs + FAULT_MS_MIN + own.float() ** 2 * FAULT_MS_MAX)
+    const drawing: Drawing = { names, fragile, random: own, durationMs: untilMs - atMs }
+    plan.push({ kind, atMs, untilMs, ...faults[kind](drawing) })
   }
-  return acts.toSorted((a, b) => a.atMs - b.atMs)
-}
-
-function oneFault(names: readonly NodeId[], random: SeededRandom, atMs: number, untilMs: number): FaultAct[] {
-  const victim = names[random.below(names.length)] as NodeId
-  const shuffled = shuffle([...names], random)
-  const split = 1 + random.below(names.length - 1)
-  switch (random.below(6)) {
-    case 0:
-      return [
-        { atMs, what: `kill ${victim}`, run: cluster => cluster.stateOf(victim) !== 'down' && cluster.crash(victim) },
-        { atMs: untilMs, what: `start ${victim}`, run: cluster => cluster.stateOf(victim) === 'down' && cluster.start(victim) },
-      ]
-    case 1:
-      return [
-        { atMs, what: `pause ${victim}`, run: cluster => cluster.stateOf(victim) === 'running' && cluster.pause(victim) },
-        { atMs: untilMs, what: `resume ${victim}`, run: cluster => cluster.stateOf(victim) === 'paused' && cluster.resume(victim) },
-      ]
-    case 2:
-      return links(
-        atMs,
-        untilMs,
-        `partition ${shuffled.slice(0, split).join(',')} | ${shuffled.slice(split).join(',')}`,
-        partition(shuffled.slice(0, split), shuffled.slice(split), true),
-      )
-    case 3:
-      return links(
-        atMs,
-        untilMs,
-        `one-way partition of ${victim}`,
-        partition(
-          [victim],
-          names.filter(name => name !== victim),
-          random.below(2) === 0,
-        ),
-      )
-    case 4:
-      return links(atMs, untilMs, 'lossy gossip', [
-        { from: '*', to: '*', fault: { lossProbability: 0.25, duplicateProbability: 0.1, reorderProbability: 0.2 } },
-      ])
-    default:
-      return links(atMs, untilMs, `slow links of ${victim}`, [
-        { from: victim, to: '*', fault: { delayMs: 20 + random.below(200), jitterMs: random.below(100) } },
-        { from: '*', to: victim, fault: { delayMs: random.below(100) } },
-      ])
-  }
-}
-
-function links(atMs: number, untilMs: number, what: string, rules: readonly LinkRule[]): FaultAct[] {
-  return [
-    { atMs, what, run: cluster => cluster.breakLinks(rules) },
-    { atMs: untilMs, what: `heal ${what}`, run: cluster => cluster.healLinks(rules) },
-  ]
+  return plan
 }

@@ -2,12 +2,15 @@
 // the truth within a bound. Safety is checked all the way, liveness at the end.
 import { seededRandom } from '@atoll/base'
 import type { SimHashes } from '@atoll/sim-ports'
-import { type FaultAct, planFaults } from './fault-plan.ts'
+import { gossipFaultKinds, planFaults } from './fault-plan.ts'
+import { FaultRun } from './fault-run.ts'
 import { disagreements, ViewInvariants } from './membership-checks.ts'
+import { failureText, SeedFailure } from './seed-failure.ts'
 import { SimCluster } from './sim-cluster.ts'
 
 /** How long the faults last, in virtual milliseconds. */
 const FAULTS_MS = 20_000
+const FAULT_EVERY_MS = 900
 /** Once nothing is disturbed, all views must be right within this, in virtual milliseconds. */
 const CONVERGENCE_MS_MAX = 10_000
 /** How often the views are looked at, in virtual milliseconds. */
@@ -20,40 +23,34 @@ export interface GossipRunReport {
   readonly virtualMs: number
   /** The faults that were planned, in order. */
   readonly plan: readonly string[]
+  /** How many of each kind really began. */
+  readonly faults: ReadonlyMap<string, number>
   /** Virtual milliseconds from the last mending until every view was right. */
   readonly convergedAfterMs: number
   /** How often each kind of log event occurred on any node: what the run has been through. */
   readonly coverage: ReadonlyMap<string, number>
 }
 
-/** A seed that failed: says what, and how to run it again. */
-export class SeedFailure extends Error {
-  override readonly name = 'SeedFailure'
-}
-
 /** Runs one seed. Rejects with a SeedFailure that carries the plan and the newest trace. */
 export async function runGossipSeed(seed: number, hashes: SimHashes, traceLinesMax = 0): Promise<GossipRunReport> {
   const random = seededRandom(seed)
   const cluster = new SimCluster({ seed, hashes, nodes: 3 + random.below(5), traceLinesMax })
-  const plan = planFaults(cluster.names, random, FAULTS_MS)
-  const invariants = new ViewInvariants(cluster)
+  const plan = planFaults(cluster.names, random, { kinds: gossipFaultKinds, durationMs: FAULTS_MS, everyMs: FAULT_EVERY_MS })
+  const faults = new FaultRun(cluster, plan)
   try {
-    return await play(seed, cluster, plan, invariants)
+    return await play(seed, cluster, faults)
   } catch (error) {
-    throw new SeedFailure(failureText(seed, plan, cluster, error), { cause: error })
+    throw new SeedFailure(failureText(seed, 'gossip', faults, cluster, error), { cause: error })
   }
 }
 
-async function play(seed: number, cluster: SimCluster, plan: readonly FaultAct[], invariants: ViewInvariants): Promise<GossipRunReport> {
+async function play(seed: number, cluster: SimCluster, faults: FaultRun): Promise<GossipRunReport> {
   const { simulation } = cluster
+  const invariants = new ViewInvariants(cluster)
+  cluster.onStart = name => invariants.restarted(name)
   cluster.startAll()
-  for (const act of plan) {
-    simulation.at(act.atMs, () => {
-      if (act.what.startsWith('start ')) for (const name of cluster.names) if (act.what === `start ${name}`) invariants.restarted(name)
-      act.run(cluster)
-    })
-  }
-  simulation.at(FAULTS_MS + 1, () => mend(cluster, invariants))
+  await lookUntil(cluster, invariants, FAULTS_MS + 1)
+  faults.end()
   await lookUntil(cluster, invariants, FAULTS_MS + LOOK_MS)
   const mendedMs = simulation.nowMs
   while (disagreements(cluster).length > 0) {
@@ -67,19 +64,10 @@ async function play(seed: number, cluster: SimCluster, plan: readonly FaultAct[]
     traceHash: simulation.traceHash,
     events: simulation.eventCount,
     virtualMs: simulation.nowMs,
-    plan: describe(plan),
+    plan: faults.lines,
+    faults: faults.fired,
     convergedAfterMs: simulation.nowMs - mendedMs,
     coverage: countEvents(cluster),
-  }
-}
-
-function mend(cluster: SimCluster, invariants: ViewInvariants): void {
-  cluster.healAllLinks()
-  for (const name of cluster.names) {
-    if (cluster.stateOf(name) === 'paused') cluster.resume(name)
-    if (cluster.stateOf(name) !== 'down') continue
-    invariants.restarted(name)
-    cluster.start(name)
   }
 }
 
@@ -100,19 +88,4 @@ function countEvents(cluster: SimCluster): Map<string, number> {
     }
   }
   return counts
-}
-
-function describe(plan: readonly FaultAct[]): string[] {
-  return plan.map(({ atMs, what }) => `${(atMs / 1_000).toFixed(3)} s  ${what}`)
-}
-
-function failureText(seed: number, plan: readonly FaultAct[], cluster: SimCluster, error: unknown): string {
-  const lines = [
-    `seed ${seed}: ${error instanceof Error ? error.message : String(error)}`,
-    `again: npm run simulate -- --seed ${seed}`,
-    'faults:',
-    ...describe(plan),
-  ]
-  if (cluster.simulation.trace.length > 0) lines.push('trace:', ...cluster.simulation.trace)
-  return lines.join('\n')
 }

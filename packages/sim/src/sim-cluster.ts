@@ -1,8 +1,8 @@
 // A cluster of coordinators in one process, under virtual time: the same code that runs as processes, on simulated ports.
-import { type ClusterId, type LinkRule, type NodeId, nodeId, present } from '@atoll/base'
+import { type ClusterId, type DiskFault, type LinkRule, type NodeId, nodeId, present } from '@atoll/base'
 import { type AgreementHooks, type Coordinator, startCoordinator } from '@atoll/coordinator'
 import { type ClusterConfig, parseConfig, plannedNodes } from '@atoll/service'
-import { createSimulation, type SimHashes, type SimNode, type SimPorts, type Simulation } from '@atoll/sim-ports'
+import { type ClockError, createSimulation, type SimHashes, type SimNode, type SimPorts, type Simulation } from '@atoll/sim-ports'
 
 export interface SimClusterOptions {
   readonly seed: number
@@ -29,6 +29,11 @@ export class SimCluster {
   readonly refusedStarts: string[] = []
   /** Link faults in force, by what put them there. */
   readonly #faults = new Set<readonly LinkRule[]>()
+  /** The same of disks, by node. */
+  readonly #diskFaults = new Map<NodeId, Set<DiskFault>>()
+  /** Who keeps a node down, by node. */
+  readonly #held = new Map<NodeId, Set<object>>()
+  #onStart: (name: NodeId) => void = () => {}
 
   constructor({ seed, hashes, nodes, traceLinesMax = 0, hooksOf = () => ({}) }: SimClusterOptions) {
     this.#hooksOf = hooksOf
@@ -43,6 +48,7 @@ export class SimCluster {
   /** Starts a node that is down, at its last port or at `port`; it joins through all others. */
   start(name: NodeId, port = this.portOf(name)): void {
     this.#ports.set(name, port)
+    this.#onStart(name)
     this.#machine(name).start(async ports => {
       const node = await this.#startOn(name, port, ports)
       // As on a real machine, what its disk does not allow ends the process.
@@ -53,6 +59,36 @@ export class SimCluster {
       })
       node.join(this.names.filter(other => other !== name).map(other => ({ host: '127.0.0.1', port: this.portOf(other) })))
     })
+  }
+
+  /** Hears of every start from now on. */
+  set onStart(heard: (name: NodeId) => void) {
+    this.#onStart = heard
+  }
+
+  /** Keeps `name` down, once it is, until the answered function is called by everybody who holds it. */
+  holdDown(name: NodeId): () => void {
+    const holds = this.#held.get(name) ?? new Set()
+    this.#held.set(name, holds)
+    const hold = {}
+    holds.add(hold)
+    return () => {
+      holds.delete(hold)
+      this.startUnlessHeld(name)
+    }
+  }
+
+  startUnlessHeld(name: NodeId): void {
+    if (this.stateOf(name) === 'down' && (this.#held.get(name)?.size ?? 0) === 0) this.start(name)
+  }
+
+  /** Whoever leads, in the latest term if several believe it. */
+  leader(): NodeId | undefined {
+    const leaders = this.names.flatMap(name => {
+      const driver = this.coordinator(name)?.agreement.driver
+      return driver?.isLeader === true ? [{ name, term: driver.status.term }] : []
+    })
+    return leaders.toSorted((a, b) => b.term - a.term)[0]?.name
   }
 
   portOf(name: NodeId): number {
@@ -78,6 +114,39 @@ export class SimCluster {
   /** What breaks a node's disk, and tells what did. */
   diskOf(name: NodeId): SimNode['disk'] {
     return this.#machine(name).disk
+  }
+
+  /** Puts `fault` in force beside those that are, until the answered function is called. */
+  breakDisk(name: NodeId, fault: DiskFault): () => void {
+    const faults = this.#diskFaults.get(name) ?? new Set()
+    this.#diskFaults.set(name, faults)
+    faults.add(fault)
+    const replace = (): void => this.diskOf(name).replace(Object.assign({}, ...faults) as DiskFault)
+    replace()
+    return () => {
+      faults.delete(fault)
+      replace()
+    }
+  }
+
+  setClock(name: NodeId, error: ClockError): void {
+    this.#machine(name).setClock(error)
+  }
+
+  /** Heals links, disks and clocks, resumes who is paused and starts who is down. */
+  mend(): void {
+    this.healAllLinks()
+    for (const name of this.names) {
+      const disk = this.diskOf(name)
+      this.#diskFaults.delete(name)
+      disk.replace({})
+      disk.failNextSyncs(0)
+      disk.setCapacity(Number.POSITIVE_INFINITY)
+      this.setClock(name, { skewPpm: 0, wallOffsetMs: 0 })
+      if (this.stateOf(name) === 'paused') this.resume(name)
+      this.#held.delete(name)
+      this.startUnlessHeld(name)
+    }
   }
 
   /** A node that runs and is not paused; undefined otherwise. */

@@ -1,6 +1,6 @@
 // The processes of one cluster on this machine: started together, watched, and each one handled by itself after that.
 import type { Logger } from '@atoll/base'
-import { type LinkRuleRow, nodeSetLinks, nodeStatus, ProtocolError, type SupervisedNode } from '@atoll/protocol'
+import { type LinkRuleRow, nodeSetLinks, nodeStatus, ProtocolError } from '@atoll/protocol'
 import type { StartRequest } from './launch-messages.ts'
 import { expandRules } from './link-table.ts'
 import { nodeArguments, processEnvironment } from './node-command.ts'
@@ -8,7 +8,7 @@ import { NodeProcess } from './node-process.ts'
 import type { NodeSessions } from './node-sessions.ts'
 import { NodeStatuses } from './node-statuses.ts'
 import { type ProcessList, TOKEN_VARIABLE } from './process-list.ts'
-import { whyNotReady } from './readiness.ts'
+import { type ProbedNode, whyNotReady } from './readiness.ts'
 import type { Reaper } from './reaper.ts'
 import type { RememberedPorts } from './remembered-ports.ts'
 import { type StatePaths, stderrFile } from './state-directory.ts'
@@ -55,7 +55,7 @@ export class Cluster {
   }
 
   /** All nodes; with `probe` each running one is asked how it is and what it believes. */
-  status(probe: boolean): Promise<SupervisedNode[]> {
+  status(probe: boolean): Promise<ProbedNode[]> {
     return Promise.all(Array.from(this.#nodes.values(), node => this.#statuses.read(node, probe)))
   }
 

@@ -1,7 +1,8 @@
 // How each node is: what the supervisor knows of its process, and what it says itself when asked.
-import { nodeStatus, ProtocolError, type SupervisedNode } from '@atoll/protocol'
+import { nodeStatus, ProtocolError, raftStatus } from '@atoll/protocol'
 import type { NodeProcess } from './node-process.ts'
 import type { NodeSessions } from './node-sessions.ts'
+import type { ProbedNode } from './readiness.ts'
 
 /** A node that takes longer than this to answer is reported as not answering, in milliseconds. */
 const STATUS_TIMEOUT_MS = 800
@@ -24,18 +25,25 @@ export class NodeStatuses {
   }
 
   /** With `probe`, a node that listens is asked. */
-  async read(node: NodeProcess, probe: boolean): Promise<SupervisedNode> {
+  async read(node: NodeProcess, probe: boolean): Promise<ProbedNode> {
     // Somebody may have let it go on by hand; one that answers is not looked at so closely.
     if (node.state === 'paused') node.observe()
     if (!probe || !node.isBound || node.state === 'paused') return withoutAnswer(node)
+    const role: string = node.plan.role
     try {
-      const answer = await this.#sessions.ask(node, nodeStatus, {}, STATUS_TIMEOUT_MS)
+      const [answer, agreement] = await Promise.all([
+        this.#sessions.ask(node, nodeStatus, {}, STATUS_TIMEOUT_MS),
+        role === 'coordinator' ? this.#sessions.ask(node, raftStatus, {}, STATUS_TIMEOUT_MS) : undefined,
+      ])
       return {
         ...withoutAnswer(node),
         residentBytes: answer.residentBytes,
         cpuPercent: this.#cpuPercent(node.plan.name, answer),
         answers: answer.state === 'running',
         view: answer.members,
+        agreement,
+        epoch: answer.epoch,
+        unregistered: answer.unregistered,
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
@@ -56,7 +64,7 @@ export class NodeStatuses {
   }
 }
 
-function withoutAnswer(node: NodeProcess): SupervisedNode {
+function withoutAnswer(node: NodeProcess): ProbedNode {
   return {
     name: node.plan.name,
     role: node.plan.role,
@@ -70,5 +78,8 @@ function withoutAnswer(node: NodeProcess): SupervisedNode {
     cpuPercent: undefined,
     answers: false,
     view: [],
+    agreement: undefined,
+    epoch: 0,
+    unregistered: undefined,
   }
 }

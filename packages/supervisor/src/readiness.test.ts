@@ -1,18 +1,15 @@
-// A cluster is ready when every node says so of every other, and otherwise the reasons are sentences.
+// A cluster is ready when every node says so of every other and the coordinators have a leader; otherwise the reasons are
+// sentences.
 import type { NodeId } from '@atoll/base'
-import type { MemberView, SupervisedNode } from '@atoll/protocol'
+import type { MemberView } from '@atoll/protocol'
 import { expect, it } from 'vitest'
-import { whyNotReady } from './readiness.ts'
+import { type ProbedNode, whyNotReady } from './readiness.ts'
 
 const names = ['a', 'b', 'c'] as NodeId[]
 const believes = (node: NodeId, state: MemberView['state']): MemberView => ({ node, state }) as MemberView
-const well = (name: NodeId): SupervisedNode =>
-  ({ name, state: 'running', answers: true, view: names.map(other => believes(other, 'alive')) }) as unknown as SupervisedNode
-const withNode = (change: Partial<SupervisedNode>): SupervisedNode[] => [
-  { ...well(names[0]!), ...change },
-  well(names[1]!),
-  well(names[2]!),
-]
+const well = (name: NodeId): ProbedNode =>
+  ({ name, state: 'running', answers: true, epoch: 1, view: names.map(other => believes(other, 'alive')) }) as unknown as ProbedNode
+const withNode = (change: Partial<ProbedNode>): ProbedNode[] => [{ ...well(names[0]!), ...change }, well(names[1]!), well(names[2]!)]
 
 it('is ready when every node answers and believes all alive', () => {
   expect(whyNotReady(names.map(well))).toEqual([])
@@ -29,5 +26,39 @@ it.each([
     ['a believes b suspect', 'a believes c dead'],
   ],
 ] as const)('%j is not', (change, reasons) => {
-  expect(whyNotReady(withNode(change as Partial<SupervisedNode>))).toEqual(reasons)
+  expect(whyNotReady(withNode(change as Partial<ProbedNode>))).toEqual(reasons)
+})
+
+type Agreement = NonNullable<ProbedNode['agreement']>
+const voters = names.map(node => ({ node, disk: `disk of ${node}` }))
+/** Three coordinators of which `a` leads in term 2, apart from what `changes` say of each; one without an answer is undefined. */
+const agreeing = (changes: readonly (Partial<Agreement> | undefined)[]): ProbedNode[] =>
+  names.map((name, i) => {
+    const role = i === 0 ? 'leader' : 'follower'
+    const status = { node: name, disk: `disk of ${name}`, role, term: 2, leader: 'a', damaged: false, voters, ...changes[i] }
+    return { ...well(name), role: 'coordinator', agreement: changes[i] && status } as ProbedNode
+  })
+
+it('is not ready while a node is not registered', () => {
+  const [first, ...others] = agreeing([{}, {}, {}]) as [ProbedNode, ...ProbedNode[]]
+  expect(whyNotReady([{ ...first, epoch: 0 }, ...others])).toEqual(['a is not registered with the coordinators yet'])
+  expect(whyNotReady([{ ...first, epoch: 0, unregistered: 'no' }, ...others])).toEqual(['a is not registered with the coordinators: no'])
+})
+
+it('is ready when all coordinators follow a leader', () => {
+  expect(whyNotReady(agreeing([{}, {}, {}]))).toEqual([])
+})
+
+it.each([
+  [[undefined, undefined, { leader: undefined }], ['1 of 3 coordinators answers, 2 are needed for a leader']],
+  [[undefined, { leader: undefined }, { leader: undefined }], ['2 of 3 coordinators answer, no leader yet']],
+  [[{}, undefined, undefined], ['1 of 3 coordinators answers, 2 are needed for a leader']],
+  // Deposed: the others are a term further.
+  [[{}, { term: 3, leader: undefined }, { term: 3, leader: undefined }], ['3 of 3 coordinators answer, no leader yet']],
+  [[{}, {}, { leader: undefined }], ['c does not follow a, who leads, yet']],
+  [[{}, {}, { disk: 'a new one' }], ['c has another disk than the coordinators know, and does not vote yet']],
+  [[{ voters: voters.slice(0, 2) }, { voters: voters.slice(0, 2) }, {}], ['c does not vote with the coordinators']],
+  [[{}, {}, { damaged: true }], ['c lost entries and is sent them again']],
+] as const)('coordinators that say %j are not', (changes, reasons) => {
+  expect(whyNotReady(agreeing(changes as readonly (Partial<Agreement> | undefined)[]))).toEqual(reasons)
 })

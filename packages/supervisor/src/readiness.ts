@@ -1,17 +1,27 @@
-// When a cluster is ready: every node that should run answers, and each believes of every other that it is alive. The
-// nodes say so themselves, through the port their clients use; nobody reads logs or counts pids.
-import type { SupervisedNode } from '@atoll/protocol'
+// When a cluster is ready: every node that should run answers, each believes of every other that it is alive, the coordinators
+// have a leader that a majority follows, and all nodes are registered with them. The nodes say so themselves, through the port
+// their clients use; nobody reads logs or counts pids.
+import type { ResponseOf, raftStatus, SupervisedNode } from '@atoll/protocol'
 
 /** Sentences shown at most: past that they repeat themselves. */
 const SENTENCES_MAX = 128
 const SENTENCE_LENGTH_MAX = 300
 
+/** What a node answered just now. */
+export interface ProbedNode extends SupervisedNode {
+  /** Of a coordinator that answers. */
+  readonly agreement: ResponseOf<typeof raftStatus> | undefined
+  /** The epoch it is registered in, 0 while it is not; and why not, where it knows. */
+  readonly epoch: number
+  readonly unregistered: string | undefined
+}
+
+type Status = ResponseOf<typeof raftStatus>
+
 /** Why the cluster is not ready, a sentence each; empty when it is. */
-export function whyNotReady(nodes: readonly SupervisedNode[]): string[] {
-  return nodes
-    .flatMap(node => whyNotWell(node, nodes))
-    .slice(0, SENTENCES_MAX)
-    .map(sentence => sentence.slice(0, SENTENCE_LENGTH_MAX))
+export function whyNotReady(nodes: readonly ProbedNode[]): string[] {
+  const unwell = nodes.flatMap(node => whyNotWell(node, nodes))
+  return [...unwell, ...whyNotAgreed(nodes)].slice(0, SENTENCES_MAX).map(sentence => sentence.slice(0, SENTENCE_LENGTH_MAX))
 }
 
 function whyNotWell({ name, state, exit, answers, view }: SupervisedNode, nodes: readonly SupervisedNode[]): string[] {
@@ -27,4 +37,48 @@ function whyNotWell({ name, state, exit, answers, view }: SupervisedNode, nodes:
       ? `${name} does not know ${others.map(other => other.name).join(', ')} yet`
       : `${name} believes ${others.map(other => other.name).join(', ')} ${belief}`,
   )
+}
+
+/** What the nodes decide together, and what needs somebody to decide it. */
+function whyNotAgreed(nodes: readonly ProbedNode[]): string[] {
+  const coordinators = nodes.filter(({ role }) => role === 'coordinator')
+  const said = coordinators.flatMap(({ agreement }) => agreement ?? [])
+  if (coordinators.length === 0) return []
+  const leader = leaderAmong(said)
+  if (leader === undefined) return [noLeader(said.length, coordinators.length)]
+  return [...said.flatMap(status => whyNotVoting(status, leader)), ...nodes.flatMap(whyNotRegistered)]
+}
+
+/** Each coordinator speaks for itself: one that was deposed may not know it yet, so a majority has to follow it in its term. */
+function leaderAmong(said: readonly Status[]): Status | undefined {
+  const newest = said.reduce((term, status) => Math.max(term, status.term), 0)
+  const leader = said.find(({ role, term }) => role === 'leader' && term === newest)
+  if (leader === undefined) return undefined
+  const following = said.filter(status => follows(status, leader) && votesFor(status, leader.voters))
+  return following.length > Math.floor(leader.voters.length / 2) ? leader : undefined
+}
+
+const follows = (status: Status, leader: Status): boolean => status.leader === leader.node && status.term === leader.term
+const votesFor = ({ node, disk }: Status, voters: Status['voters']): boolean =>
+  voters.some(voter => voter.node === node && voter.disk === disk)
+
+function whyNotVoting(status: Status, leader: Status): string[] {
+  const { node, damaged } = status
+  if (damaged) return [`${node} lost entries and is sent them again`]
+  if (votesFor(status, leader.voters)) return follows(status, leader) ? [] : [`${node} does not follow ${leader.node}, who leads, yet`]
+  const isKnown = leader.voters.some(voter => voter.node === node)
+  return [
+    isKnown ? `${node} has another disk than the coordinators know, and does not vote yet` : `${node} does not vote with the coordinators`,
+  ]
+}
+
+function whyNotRegistered({ name, answers, epoch, unregistered }: ProbedNode): string[] {
+  if (!answers || epoch > 0) return []
+  return [`${name} is not registered with the coordinators${unregistered === undefined ? ' yet' : `: ${unregistered}`}`]
+}
+
+function noLeader(run: number, planned: number): string {
+  const needed = Math.floor(planned / 2) + 1
+  const running = `${run} of ${planned} coordinators ${run === 1 ? 'answers' : 'answer'}`
+  return run < needed ? `${running}, ${needed} are needed for a leader` : `${running}, no leader yet`
 }

@@ -3,8 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, isAbsolute, join } from 'node:path'
-import { type ClusterId, clusterId } from '@atoll/base'
-import { clusterIdIn, SECRET_BYTES, STATE_FORMAT, StateFormatError, secretIn } from '@atoll/service'
+import { type ClusterId, clusterId, clusterIdIn, SECRET_BYTES, STATE_FORMAT, StateFormatError, secretIn } from '@atoll/base'
 import { readIfThere, replaceFile } from './replace-file.ts'
 
 /** The folder beside the configuration that holds all its clusters. */

@@ -167,6 +167,8 @@ describe.each(seeds)('seed %i', seed => {
       'founded',
       'became_leader',
       'leader_changed',
+      'leases_taken_over',
+      'registered',
     ])
     scene.cluster.stop(scene.name(0))
     await scene.run(1_000)

@@ -133,11 +133,11 @@ const bugs: readonly Mutation[] = [
   },
   {
     name: 'keeps leading with a disk that hangs',
-    edits: [edit('leadership', "if (this.#server.isDiskStuck(now)) return 'disk_stuck'", '')],
+    edits: [edit('leadership', "if (checks && this.#server.isDiskStuck(now)) return 'disk_stuck'", '')],
   },
   {
     name: 'keeps leading without a majority',
-    edits: [edit('leadership', "if (!this.replication.hearsMajority(now)) return 'quorum_lost'", '')],
+    edits: [edit('leadership', "if (checks && !this.replication.hearsMajority(now)) return 'quorum_lost'", '')],
   },
   {
     name: 'does not stand while its own removal is open',

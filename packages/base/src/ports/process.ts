@@ -11,6 +11,8 @@ export interface ProcessUsage {
 
 export interface Process {
   readonly pid: number
+  /** Which start of the machine this is: with another one what was not synced is gone. Never empty. */
+  readonly bootId: string
   usage(): ProcessUsage
   /** Calls `handler` when the process is asked to stop (SIGTERM, or the parent's channel closing); `why` names it. */
   onStopRequest(handler: (why: string) => void): void

@@ -18,6 +18,8 @@ interface Words {
   readonly name: string
   readonly description: string
   readonly options: readonly string[]
+  /** What may follow it, for a group of commands. */
+  readonly subcommands: readonly string[]
   /** Its arguments are names of nodes. */
   readonly takesNodes: boolean
 }
@@ -25,11 +27,15 @@ interface Words {
 function wordsOf(command: Command): Words {
   const takesNodes = command.registeredArguments.some(argument => ['node', 'group'].includes(argument.name()))
   const options = command.options.flatMap(({ long }) => (long === undefined ? [] : [long]))
-  return { name: command.name(), description: command.description(), options: [...options, '--help'], takesNodes }
+  const subcommands = command.commands.map(subcommand => subcommand.name())
+  return { name: command.name(), description: command.description(), options: [...options, '--help'], subcommands, takesNodes }
 }
 
 function bashScript(all: readonly Words[]): string {
-  const cases = all.map(({ name, options, takesNodes }) => `    ${name}) words='${options.join(' ')}'${takesNodes ? '; nodes=1' : ''} ;;`)
+  const cases = all.map(
+    ({ name, options, subcommands, takesNodes }) =>
+      `    ${name}) words='${[...subcommands, ...options].join(' ')}'${takesNodes ? '; nodes=1' : ''} ;;`,
+  )
   return `# eval "$(cluster completion bash)"
 _cluster() {
   local word=\${COMP_WORDS[COMP_CWORD]} words= nodes=
@@ -52,9 +58,10 @@ ${bashScript(all)}`
 
 function fishScript(all: readonly Words[]): string {
   const quoted = (text: string): string => `'${text.replaceAll("'", "\\'")}'`
-  const lines = all.flatMap(({ name, description, options, takesNodes }) => [
+  const lines = all.flatMap(({ name, description, options, subcommands, takesNodes }) => [
     `complete -c cluster -f -n __fish_use_subcommand -a ${name} -d ${quoted(description)}`,
     ...options.map(option => `complete -c cluster -n '__fish_seen_subcommand_from ${name}' -l ${option.slice(2)}`),
+    ...subcommands.map(subcommand => `complete -c cluster -n '__fish_seen_subcommand_from ${name}' -a ${subcommand}`),
     ...(takesNodes ? [`complete -c cluster -f -n '__fish_seen_subcommand_from ${name}' -a '(cluster ps -q 2>/dev/null)'`] : []),
   ])
   return ['# cluster completion fish | source', ...lines].join('\n')

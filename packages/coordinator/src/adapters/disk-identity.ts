@@ -2,11 +2,10 @@
 // whom its cluster was founded. A disk without founders belongs to no cluster yet and has never voted.
 //   disk length u8, disk, founded u8; if 1: the founders as a configuration, as in raft-batches.ts
 import type { Disk } from '@atoll/base'
-import { CommitLogError } from '@atoll/commit-log'
+import { CommitLogError, WholeFile } from '@atoll/commit-log'
 import type { Configuration, DiskId } from '@atoll/raft'
 import type { Crc32c } from '@atoll/records'
 import { decodeConfiguration, encodeConfiguration, joined } from './raft-batches.ts'
-import { WholeFile } from './whole-file.ts'
 
 export interface DiskIdentity {
   readonly disk: DiskId

@@ -2,11 +2,10 @@
 // a server that forgot its vote could vote twice, so it does not start under this identity.
 //   term u64, voted u8; if 1: a configuration with one voter, as in raft-batches.ts
 import type { Disk } from '@atoll/base'
-import { CommitLogError } from '@atoll/commit-log'
+import { CommitLogError, WholeFile } from '@atoll/commit-log'
 import { type HardState, term } from '@atoll/raft'
 import type { Crc32c } from '@atoll/records'
 import { decodeConfiguration, encodeConfiguration } from './raft-batches.ts'
-import { WholeFile } from './whole-file.ts'
 
 const HEAD_BYTES = 9
 

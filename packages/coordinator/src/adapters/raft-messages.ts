@@ -67,7 +67,7 @@ export function transmit(session: Session, { envelope, chunk }: Carried, codec: 
   }
 }
 
-type Received = Omit<HandlersOf<typeof raftConversation>, 'raftIdentify' | 'raftStatus'>
+type Received = Omit<HandlersOf<typeof raftConversation>, 'raftIdentify' | 'raftStatus' | 'raftJoin' | 'raftRemove'>
 
 /** Handlers that hand every message to `receive`. A RecordsError means entries that no leader sends. */
 export function raftHandlers(self: NodeId, codec: BatchCodec, receive: (carried: Carried, session: Session) => void): Received {

@@ -76,7 +76,10 @@ export class RaftSnapshots {
     this.#newest = snapshot
   }
 
-  /** A part of a snapshot for a peer; undefined when that one can no longer be read. */
+  /**
+   * A part of a snapshot for a peer; undefined when an older one is gone, and the newest has to be sent instead. That one
+   * is never gone: when it cannot be read the disk has failed, and to begin with it again would have no end.
+   */
   async chunk({ index, term: inTerm }: Snapshot, at: number, lengthBytes: number): Promise<Uint8Array | undefined> {
     try {
       const end = index + 1
@@ -87,7 +90,7 @@ export class RaftSnapshots {
       }
       return await this.#open.read(at, lengthBytes)
     } catch (error) {
-      if (error instanceof CommitLogError) return undefined
+      if (error instanceof CommitLogError && index !== this.#newest?.index) return undefined
       throw error
     }
   }

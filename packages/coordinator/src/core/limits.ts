@@ -1,7 +1,15 @@
 // Bounds of the replicated state that are not for operators. All of them are part of the state machine: every replica must
 // refuse the same command, so changing one is changing what old logs mean.
 import { assert } from '@atoll/base'
-import { COMMAND_ANSWER_BYTES_MAX, DELETE_KEYS_MAX, HISTORY_BYTES_MAX, KEY_BYTES_MAX, MiB, VALUE_BYTES_MAX } from '@atoll/protocol'
+import {
+  COMMAND_ANSWER_BYTES_MAX,
+  DELETE_KEYS_MAX,
+  HISTORY_BYTES_MAX,
+  KEY_BYTES_MAX,
+  MiB,
+  RANGE_ENTRIES_MAX,
+  VALUE_BYTES_MAX,
+} from '@atoll/protocol'
 
 /** One encoded command. */
 export const COMMAND_BYTES_MAX = MiB + MiB / 4
@@ -16,6 +24,8 @@ export const HISTORY_REVISIONS_DEFAULT = 10_000
 export const HISTORY_BYTES_DEFAULT = 64 * MiB
 /** Keys looked at, live or deleted, for one range or delete; about two milliseconds. */
 export const SCAN_VISITS_MAX = 20_000
+/** Entries in one page of a read: as many as are read and sent off in ten milliseconds. */
+export const PAGE_ENTRIES_MAX = 4_000
 /** Values in one page of a read, in bytes; one entry always fits. */
 export const PAGE_BYTES_MAX = 4 * MiB
 /** Superseded versions dropped after each command. More than one command can supersede on average, so sweeping keeps up. */
@@ -65,4 +75,5 @@ assert(SCAN_VISITS_MAX >= DELETE_KEYS_MAX, 'what may be deleted at once may be l
 assert(HISTORY_BYTES_DEFAULT <= HISTORY_BYTES_MAX, 'the default history may be kept')
 assert(SWEEP_EVENTS_MAX >= 4 * 128, 'sweeping outpaces the largest transaction of puts')
 assert(LEASE_KEYS_MAX <= DELETE_KEYS_MAX, 'the end of a lease is no larger than a delete')
+assert(PAGE_ENTRIES_MAX <= RANGE_ENTRIES_MAX, 'a page fits an answer')
 assert(PAGE_BYTES_MAX >= COMMAND_ANSWER_BYTES_MAX, 'a page holds what an answer does')

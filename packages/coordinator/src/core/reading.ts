@@ -1,8 +1,8 @@
 // Reads of the store at a revision, a page at a time: a page is bounded in entries, bytes and keys looked at, so that none
 // holds the process for long, and asking on at the same revision shows one consistent picture.
-import { type KeyEntry, type KeySelection, RANGE_ENTRIES_MAX, type Revision } from '@atoll/protocol'
+import type { KeyEntry, KeySelection, Revision } from '@atoll/protocol'
 import { entryOf } from './draft.ts'
-import { PAGE_BYTES_MAX, SCAN_VISITS_MAX, VERSION_OVERHEAD_BYTES } from './limits.ts'
+import { PAGE_BYTES_MAX, PAGE_ENTRIES_MAX, SCAN_VISITS_MAX, VERSION_OVERHEAD_BYTES } from './limits.ts'
 import type { Store } from './store.ts'
 
 export interface PageRequest {
@@ -29,10 +29,20 @@ export interface Page {
   readonly next: string | undefined
 }
 
+/** One key. Throws `compacted` or `future_revision`. */
+export function readKey(
+  store: Store,
+  key: string,
+  wanted: Revision,
+): { readonly revision: Revision; readonly entry: KeyEntry | undefined } {
+  const version = store.getAt(key, store.readable(wanted))
+  return { revision: store.revision, entry: version && entryOf(key, version) }
+}
+
 /** One page. Throws `compacted` or `future_revision`. */
 export function readPage(store: Store, { selection, from, revision: wanted, limit, keysOnly, countOnly }: PageRequest): Page {
   const at = store.readable(wanted)
-  const entriesMax = countOnly ? Infinity : limit === 0 ? RANGE_ENTRIES_MAX : Math.min(limit, RANGE_ENTRIES_MAX)
+  const entriesMax = countOnly ? Infinity : limit === 0 ? PAGE_ENTRIES_MAX : Math.min(limit, PAGE_ENTRIES_MAX)
   const entries: KeyEntry[] = []
   let [count, bytes, visits] = [0, 0, 0]
   const page = (next: string | undefined): Page => ({ revision: store.revision, at, entries, count, next })

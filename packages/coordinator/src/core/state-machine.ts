@@ -30,6 +30,8 @@ export interface Applied {
   readonly change: Change | undefined
   /** Who waited for a lock or an office and has it now. */
   readonly grants: readonly Grant[]
+  /** Who gave up what it held or waited for. */
+  readonly left: readonly LeaseId[]
   /** For the leader’s clock. */
   readonly leasesGranted: readonly Lease[]
   readonly leasesEnded: readonly LeaseId[]
@@ -59,6 +61,7 @@ const emptyParts = (): StateParts => ({
 /** What a command does beside its draft. */
 interface Consequences {
   readonly grants: Grant[]
+  readonly left: LeaseId[]
   readonly leasesGranted: Lease[]
   readonly leasesEnded: LeaseId[]
 }
@@ -110,7 +113,7 @@ export class CoordinatorState {
   apply(command: Command, index: number): Applied {
     this.skip(index)
     const once = 'session' in command && command.session !== NO_LEASE ? command : undefined
-    const did: Consequences = { grants: [], leasesGranted: [], leasesEnded: [] }
+    const did: Consequences = { grants: [], left: [], leasesGranted: [], leasesEnded: [] }
     let change: Change | undefined
     const repeatable = refusable(() => (once === undefined ? undefined : this.sessions.recall(once)))
     const repeated = repeatable.done && repeatable.value !== undefined
@@ -181,6 +184,7 @@ export class CoordinatorState {
         return acquire(this.locks, this.leases, draft, command)
       case 'lock_release':
         did.grants.push(...release(this.locks, draft, command))
+        did.left.push(command.lease)
         return { revision: draft.revisionAfter }
       case 'election_campaign':
         return campaign(this.elections, this.leases, draft, command)
@@ -189,6 +193,7 @@ export class CoordinatorState {
         return { revision: draft.revisionAfter }
       case 'election_resign':
         did.grants.push(...resign(this.elections, draft, command))
+        did.left.push(command.lease)
         return { revision: draft.revisionAfter }
       case 'node_register': {
         if (command.lease !== NO_LEASE) this.leases.checkRoom(command.lease, NODE_PREFIX + command.node)

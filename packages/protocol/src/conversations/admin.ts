@@ -1,9 +1,10 @@
 // Admin requests: what any node answers about itself, and what an operator may ask of it.
 import type { Incarnation, NodeId } from '@atoll/base'
-import { bool, f64, i53, list, nodeName, oneOf, str, u32, type ValueOf } from '../field-types.ts'
+import { bool, f64, i53, list, nodeName, oneOf, optional, str, u32, type ValueOf } from '../field-types.ts'
 import { field, struct } from '../fields.ts'
 import { conversation, rpc } from '../table.ts'
 import { MEMBERS_MAX } from './gossip.ts'
+import type { Revision } from './keys.ts'
 
 /** One row of a node’s view of the cluster. */
 export const memberView = struct('member view', {
@@ -53,6 +54,8 @@ export const nodeStatus = rpc({
     cpuMs: field(i53(), 'CPU time used so far, in milliseconds.'),
     stalls: field(u32(), 'Times it noticed that it had been stopped or starved.'),
     members: field(list(memberView, { max: MEMBERS_MAX }), 'Every member it knows, itself included.'),
+    epoch: field(i53<Revision>(), 'The epoch in which it is registered with the coordinators; 0 while it is not.'),
+    unregistered: field(optional(str({ max: 300 })), 'Why it is not, where it knows.'),
   },
   errors: [],
 })

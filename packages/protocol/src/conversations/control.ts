@@ -46,7 +46,10 @@ export const clusterStatus = rpc({
   request: { probe: field(bool(), 'False: answer from what the supervisor knows, without asking the nodes.') },
   response: {
     cluster: field(str({ max: 63 }), 'The cluster’s name.'),
-    ready: field(bool(), 'Every node that should run answers, and all agree that all are alive.'),
+    ready: field(
+      bool(),
+      'Every node that should run answers, all agree that all are alive, the coordinators follow a leader and know every node.',
+    ),
     unready: field(list(str({ max: 300 }), { max: 128 }), 'Why not, a sentence each.'),
     ephemeral: field(bool(), 'Its data is deleted when it stops.'),
     pid: field(u32(), 'The supervisor’s process.'),

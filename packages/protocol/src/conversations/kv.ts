@@ -37,7 +37,7 @@ export const WATCH_ITEM_EVENTS_MAX = 1_024
 export const HISTORY_BYTES_MAX = 256 * MiB
 
 /** What any request to the coordinator’s leader may meet. */
-const leading = ['not_leader', 'no_leader', 'leadership_lost', 'too_many_requests', 'request_timed_out'] as const
+const leading = ['not_leader', 'no_leader', 'leadership_lost', 'too_many_requests', 'request_timed_out', 'shutting_down'] as const
 /** The same for one that goes through a session. */
 const exactlyOnce = [...leading, 'session_expired', 'session_busy', 'sequence_forgotten', 'message_too_large'] as const
 
@@ -216,12 +216,12 @@ export const kvWatch = stream({
     complete: field(bool(), 'False: the last event’s revision goes on in the next item; hand none of it on before.'),
     events: field(list(watchEvent, { max: WATCH_ITEM_EVENTS_MAX }), 'In order of revision, then key. None: a progress mark.'),
   },
-  errors: ['compacted', 'slow_watcher', 'too_many_watches', 'not_leader', 'shutting_down'],
+  errors: ['compacted', 'slow_watcher', 'too_many_watches', 'no_leader', 'shutting_down'],
 })
 
 export const kvConversation = conversation({
   name: 'key_value',
-  doc: 'The coordinator’s store. Any coordinator answers `local` reads and watches; the rest goes to the leader.',
+  doc: 'The coordinator’s store. Any coordinator answers reads and watches; what changes something goes to the leader.',
   keys: 0x05,
   messages: { kvPut, kvGet, kvRange, kvDelete, kvTransaction, kvCompact, kvKeepHistory, kvWatch },
 })

@@ -204,6 +204,35 @@ export const raftStatus = rpc({
   errors: [],
 })
 
+/** What asking a coordinator other than the leader comes to, or a leader that cannot do it now. */
+const leading = ['not_leader', 'no_leader', 'leadership_lost', 'too_many_requests', 'request_timed_out'] as const
+
+export const raftJoin = rpc({
+  key: 0x0612,
+  name: 'raft_join',
+  doc: 'A coordinator whose disk belongs to no configuration asks the leader to be taken in, again and again until it votes: each time the leader takes one step, from what is committed.',
+  source: 'Dissertation chapter 4',
+  idempotent: true,
+  request: { disk: diskName('Its disk; its name is that of the connection.') },
+  response: {
+    standing: field(
+      oneOf('waiting', 'learner', 'voter'),
+      '`waiting`: the disk that had its name before is out, or about to be. `learner`: it is sent the log. `voter`: done.',
+    ),
+  },
+  errors: [...leading, 'identity_refused', 'name_taken', 'wrong_state'],
+})
+export const raftRemove = rpc({
+  key: 0x0613,
+  name: 'raft_remove',
+  doc: 'Takes a coordinator out for good: its disk is retired and votes no more. A leader that is to go hands over first and answers `not_leader`: ask its successor.',
+  source: 'Dissertation chapter 4',
+  idempotent: true,
+  request: { node: field(nodeName(), 'Which.') },
+  response: { voters: field(members, 'Who votes now.') },
+  errors: [...leading, 'unknown_node', 'last_voter', 'wrong_state'],
+})
+
 export const raftConversation = conversation({
   name: 'raft',
   doc: 'Agreement among the coordinators.',
@@ -226,5 +255,7 @@ export const raftConversation = conversation({
     raftReadResponse,
     raftIdentify,
     raftStatus,
+    raftJoin,
+    raftRemove,
   },
 })

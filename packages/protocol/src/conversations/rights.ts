@@ -16,6 +16,8 @@ export const LEASE_TTL_MS_MAX = 86_400_000
 export const LEASES_PER_KEEP_ALIVE_MAX = 1_024
 /** Longest name of a lock or an election, in bytes of UTF-8: with its prefix it makes a key. */
 export const CONTEST_NAME_BYTES_MAX = 512
+/** Names of locks or elections in one answer. */
+export const CONTEST_NAMES_MAX = 1_000
 /** Longest value that a leader proclaims, or a lock’s owner says of itself, in bytes. */
 export const CONTEST_VALUE_BYTES_MAX = KiB
 
@@ -90,12 +92,12 @@ const standing = {
   ahead: field(u32(), 'How many are before it, when it waits.'),
 }
 
-const contestErrors = [...exactlyOnce, 'lease_not_found', 'too_many_waiters'] as const
+const contestErrors = [...exactlyOnce, 'lease_not_found', 'too_many_waiters', 'not_holder'] as const
 
 export const lockAcquire = rpc({
   key: 0x0526,
   name: 'lock_acquire',
-  doc: 'Asks for a lock. Answered when it is held, or at once with `wait` false. Whoever gives up waiting releases.',
+  doc: 'Asks for a lock. Answered when it is held, or at once with `wait` false. Whoever gives up waiting leaves the queue; a retry of that is `not_holder`.',
   idempotent: true,
   request: {
     ...once,
@@ -142,7 +144,7 @@ export const lockRead = rpc({
 export const electionCampaign = rpc({
   key: 0x0529,
   name: 'election_campaign',
-  doc: 'Stands for election. Answered when elected.',
+  doc: 'Stands for election. Answered when elected. Whoever gives up waiting leaves the queue; a retry of that is `not_holder`.',
   idempotent: true,
   request: { ...once, name: contestName, lease: byLease, value: contestValue('What it proclaims when elected.') },
   response: standing,
@@ -191,7 +193,7 @@ export const electionObserve = stream({
   doc: 'Who is elected, now and after each change. Later ones may stand for several changes; none ever goes back.',
   request: { name: contestName },
   item: held,
-  errors: ['not_leader', 'too_many_watches', 'shutting_down'],
+  errors: [...leading, 'too_many_watches'],
 })
 
 export const contestList = rpc({
@@ -203,7 +205,12 @@ export const contestList = rpc({
     elections: field(bool(), 'True for elections, false for locks.'),
     after: field(str({ max: CONTEST_NAME_BYTES_MAX }), 'Only names after this one; empty: from the first.'),
   },
-  response: { names: field(list(keyText({ min: 1, max: CONTEST_NAME_BYTES_MAX }), { max: 1_000 }), 'The next names.') },
+  response: {
+    names: field(
+      list(keyText({ min: 1, max: CONTEST_NAME_BYTES_MAX }), { max: CONTEST_NAMES_MAX }),
+      'The next names; none when there are no more.',
+    ),
+  },
   errors: leading,
 })
 export type ContestHolder = ValueOf<typeof holder>

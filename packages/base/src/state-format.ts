@@ -1,6 +1,6 @@
 // What a cluster's state directory says of it: the identity in `cluster.json` and the secret. One rule for whoever writes
 // them and whoever reads them.
-import { type ClusterId, clusterId, isDnsLabel } from '@atoll/base'
+import { type ClusterId, clusterId, isDnsLabel } from './brand.ts'
 
 /** The format of the state directory that this build reads and writes; raised when an older version would misread what is new. */
 export const STATE_FORMAT = 1

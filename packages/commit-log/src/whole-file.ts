@@ -1,8 +1,8 @@
 // A small file that is there as a whole or not at all: written under another name, synced, renamed, and the directory
 // synced. What it is and its format version stand in front, under checksums, as in every file of ours.
 import { type Disk, DiskError, directoryOf } from '@atoll/base'
-import { decodeOwn, encodeOwn } from '@atoll/commit-log'
 import type { Crc32c } from '@atoll/records'
+import { decodeOwn, encodeOwn, type Kind } from './own-format.ts'
 
 /** Far more than any of these files has. */
 const FILE_BYTES_MAX = 65_536
@@ -10,10 +10,10 @@ const FILE_BYTES_MAX = 65_536
 export class WholeFile {
   readonly #disk: Disk
   readonly #path: string
-  readonly #kind: 'hardState' | 'diskIdentity'
+  readonly #kind: Kind
   readonly #crc32c: Crc32c
 
-  constructor(disk: Disk, path: string, kind: 'hardState' | 'diskIdentity', crc32c: Crc32c) {
+  constructor(disk: Disk, path: string, kind: Kind, crc32c: Crc32c) {
     this.#disk = disk
     this.#path = path
     this.#kind = kind

@@ -14,6 +14,7 @@ export {
 export { agrees, type Deterministic, type Model } from './linearizability/model.ts'
 export type { Verdict } from './linearizability/search.ts'
 export { type TightenedHistory, tightenByLog } from './linearizability/server-log.ts'
+export { checkLog, type LogOptions, type LogReport, type LogRule, type LogViolation } from './log/check-log.ts'
 export { appendedLog, chainHash, EMPTY_LOG_HASH, type LogInput, type LogOutput, type LogState } from './models/appended-log.ts'
 export { type LockInput, type LockOutput, type LockState, lockModel } from './models/lock.ts'
 export { type RegisterInput, type RegisterOutput, type RegisterValue, register } from './models/register.ts'

@@ -248,7 +248,7 @@ export class Leading {
     const wanted: IsrMember[] = [{ node: self, brokerEpoch: registrations.brokerEpoch(self) ?? -1 }]
     for (const follower of this.#followers.values()) {
       const isIn = this.#isr.committed.has(follower.node)
-      const stays = isIn && follower.isCaughtUp(log.logEnd, now, settings.replicaLagMsMax)
+      const stays = isIn && registrations.mayJoin(follower.node) && follower.isCaughtUp(log.logEnd, now, settings.replicaLagMsMax)
       if (stays || (!isIn && this.#mayJoin(follower, now)))
         wanted.push({ node: follower.node, brokerEpoch: follower.brokerEpoch ?? registrations.brokerEpoch(follower.node) ?? -1 })
     }

@@ -1,0 +1,11 @@
+// The front door of the groups: what a broker needs to coordinate them.
+export {
+  type CoordinatorSettings,
+  defaultCoordinatorSettings,
+  GroupCoordinator,
+  type GroupEffects,
+  type GroupInput,
+  partitionOfGroup,
+} from './group-coordinator.ts'
+export type { GroupAnswer, GroupRequest, GroupState } from './group-messages.ts'
+export type { GroupRecord } from './group-records.ts'

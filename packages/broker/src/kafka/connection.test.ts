@@ -5,7 +5,7 @@ import { type ApiName, apis, type KafkaRequest, type KafkaResponse } from './api
 import { FakeClock, FakeNet } from './fakes.ts'
 import { KafkaError, type KafkaHandlers } from './handlers.ts'
 import { kafkaErrorCode } from './kafka-errors.ts'
-import { LARGE_REQUEST_BYTES, PIPELINE_MAX, SWEEP_MS, UNSENT_BYTES_HIGH } from './limits.ts'
+import { LARGE_REQUEST_BYTES, LINGER_MS, PIPELINE_MAX, REQUESTS_BYTES_MAX, SWEEP_MS, UNSENT_BYTES_HIGH } from './limits.ts'
 import { KafkaListener, type KafkaListenerOptions } from './listener.ts'
 
 const heartbeat = (groupId = 'g'): KafkaRequest<'heartbeat'> => ({ groupId, generationId: 1, memberId: 'm', groupInstanceId: null })
@@ -159,6 +159,81 @@ describe('requests of one connection', () => {
     expect([client.answers().length, client.reading]).toEqual([all.length, true])
   })
 
+  it('[KL5] are all served, although none of them waits', async () => {
+    const { client } = await listening({ heartbeat: () => ({ errorCode: 0 }), fetch: () => ({ topics: [] }) })
+    const fetch = { maxWaitMs: 0, minBytes: 0, topics: [] }
+    const all = Array.from({ length: 5 * PIPELINE_MAX }, (_, index) =>
+      index % 3 === 0 ? client.request('fetch', 11, index, fetch) : client.request('heartbeat', 4, index, heartbeat()),
+    )
+    client.send(new Uint8Array(Buffer.concat(all)))
+    expect([client.answers(), client.reading]).toEqual([all.map((_, index) => index), true])
+  })
+
+  it('[KL5] have one Fetch among them at a time', async () => {
+    const started: string[] = []
+    const finish: (() => void)[] = []
+    const { client } = await listening({
+      fetch: ({ rackId }) => {
+        started.push(rackId)
+        return new Promise(resolve => finish.push(() => resolve({ topics: [] })))
+      },
+      heartbeat: ({ groupId }) => {
+        started.push(groupId)
+        return { errorCode: 0 }
+      },
+    })
+    const fetch = (rackId: string): Uint8Array =>
+      client.request('fetch', 11, started.length, { maxWaitMs: 0, minBytes: 0, topics: [], rackId })
+    client.send(new Uint8Array([...fetch('a'), ...client.request('heartbeat', 4, 1, heartbeat('b')), ...fetch('c'), ...fetch('d')]))
+    client.send(client.request('heartbeat', 4, 2, heartbeat('e')))
+    expect([started, client.reading]).toEqual([['a', 'b'], false])
+    finish[0]?.()
+    await settled()
+    expect([started, client.answers().length]).toEqual([['a', 'b', 'c'], 2])
+    finish[1]?.()
+    await settled()
+    expect([started, client.reading]).toEqual([['a', 'b', 'c', 'd', 'e'], true])
+    finish[2]?.()
+    await settled()
+    expect(client.answers()).toHaveLength(3)
+  })
+
+  it('[KL13] that wait for their turn when the listener closes are answered with nothing', async () => {
+    const finish: (() => void)[] = []
+    const { client, listener } = await listening({ fetch: () => new Promise(resolve => finish.push(() => resolve({ topics: [] }))) })
+    const ask = client.request('fetch', 11, 1, { maxWaitMs: 0, minBytes: 0, topics: [] })
+    client.send(new Uint8Array([...ask, ...ask]))
+    const closing = listener.close(1_000)
+    await settled()
+    finish[0]?.()
+    await closing
+    expect([client.answers(), finish.length]).toEqual([[1, 1], 1])
+  })
+
+  it('[KL11] may go on with the room that the one before it gave back', async () => {
+    const finish: (() => void)[] = []
+    const { client, listener } = await listening(
+      { produce: () => new Promise(resolve => finish.push(() => resolve({ topics: [] }))), heartbeat: () => ({ errorCode: 0 }) },
+      { requestBytesMax: 100_000, requestsBytesMax: 100_000 },
+    )
+    const produce = (id: number): Uint8Array => client.request('produce', 9, id, produceOf(1, 70_000))
+    client.send(
+      new Uint8Array([
+        ...produce(1),
+        ...client.request('heartbeat', 4, 2, heartbeat()),
+        ...produce(3),
+        ...client.request('heartbeat', 4, 4, heartbeat()),
+      ]),
+    )
+    expect([finish.length, client.reading]).toEqual([1, false])
+    finish[0]?.()
+    await settled()
+    expect([client.answers(), finish.length]).toEqual([[1, 2], 2])
+    finish[1]?.()
+    await settled()
+    expect([client.answers(), client.reading, listener.freeBytes]).toEqual([[3, 4], true, 100_000])
+  })
+
   it('[KL6] are not read while a client leaves its answers lying', async () => {
     let calls = 0
     const { client, clock } = await listening({
@@ -297,6 +372,20 @@ describe('a client that means no good', () => {
     }
   })
 
+  it('[KL10] and does not stay when it does not take the hint', async () => {
+    const { client, clock, listener } = await listening({ heartbeat: () => ({ errorCode: 0 }) })
+    client.lingers = true
+    client.send(new Uint8Array([...client.request('heartbeat', 4, 1, heartbeat()), 0xff, 0xff, 0xff, 0xff]))
+    // What it still sends is read and dropped.
+    expect([client.answers(), client.over, client.reading]).toEqual([[1], 'ended', true])
+    clock.advance(LINGER_MS - 1)
+    await settled()
+    expect(listener.connectionCount).toBe(1)
+    clock.advance(1)
+    await settled()
+    expect([client.over, listener.connectionCount, clock.timerCount]).toEqual(['destroyed', 0, 0])
+  })
+
   it('[KL11] gets no room for a large request before there is some, and others theirs in order', async () => {
     const sizes: number[] = []
     const big = 3 * LARGE_REQUEST_BYTES
@@ -354,6 +443,22 @@ describe('a client that means no good', () => {
     clock.advance(10_000 + 2 * SWEEP_MS)
     await settled()
     expect([client.over, silent.over, busy.over]).toEqual(['destroyed', 'ended', undefined])
+    // A large request may take longer, as long as it goes on.
+    const large = net.client()
+    const upload = large.request('produce', 9, 1, produceOf(1, 50_000_000))
+    for (let at = 0; at < 12; at++) {
+      large.send(upload.subarray(at, at + 1))
+      busy.send(request)
+      clock.advance(5_000)
+    }
+    expect(large.over).toBeUndefined()
+    for (let at = 12; at < 24 && large.over === undefined; at++) {
+      large.send(upload.subarray(at, at + 1))
+      busy.send(request)
+      clock.advance(5_000)
+    }
+    await settled()
+    expect([large.over, listener.freeBytes]).toEqual(['destroyed', REQUESTS_BYTES_MAX])
     // A client that is always in the middle of some request is not cut.
     for (let turn = 0; turn < 20; turn++) {
       busy.send(new Uint8Array([...request.subarray(turn === 0 ? 0 : 7), ...request.subarray(0, 7)]))

@@ -1,13 +1,13 @@
 // One client's connection: requests come in, handlers are given them in order, answers go out in the same order. Whoever
 // sends what is no request is cut off; whoever does not take its answers is not read any more.
-import { BoundedQueue, type Clock, type Connection, InvariantError, type Logger, NetError } from '@atoll/base'
+import { BoundedQueue, type Clock, type Connection, InvariantError, type Logger, NetError, type Timer } from '@atoll/base'
 import { saysItsSoftware, unsupportedVersion } from './api-versions-answer.ts'
 import { apiOf, type KafkaRequest, type KafkaResponse, type NamedApi } from './apis.ts'
 import { errorResponse } from './error-responses.ts'
 import { type KafkaClient, type KafkaContext, KafkaError, type KafkaHandlers } from './handlers.ts'
 import { beginResponse, isFlexible, readRequestRest, readRequestStart } from './headers.ts'
 import { type KafkaErrorName, kafkaErrorCode } from './kafka-errors.ts'
-import { PIPELINE_MAX, SLOWEST_BYTES_PER_MS, UNSENT_BYTES_HIGH } from './limits.ts'
+import { LINGER_MS, PIPELINE_MAX, SLOWEST_BYTES_PER_MS, UNSENT_BYTES_HIGH } from './limits.ts'
 import { RequestFrames } from './request-frames.ts'
 import type { RequestMemory } from './request-memory.ts'
 import { WireError } from './wire-error.ts'
@@ -60,6 +60,9 @@ export class KafkaConnection implements KafkaClient {
   #waitsForMemory = false
   #blocked = false
   #isReading = true
+  /** Answers to Fetch are large, so a connection has one at a time: the next is handed over when the last has gone out. */
+  #isFetching = false
+  #nextFetch: { readonly exchange: Exchange; readonly clientId: string | null } | undefined
   /** When bytes came last, and when the client last took some of what is queued for it. */
   #heardAtMs: number
   #tookAtMs: number
@@ -67,6 +70,7 @@ export class KafkaConnection implements KafkaClient {
   /** When the request that is not whole yet began, or reading went on. */
   #begunAtMs: number
   #endingAtMs = 0
+  #linger: Timer | undefined
   #hasAsked = false
 
   constructor(net: Connection, connection: number, service: KafkaService, onClosed: (closed: KafkaConnection) => void) {
@@ -113,10 +117,16 @@ export class KafkaConnection implements KafkaClient {
     if (nowMs - this.#tookAtMs > stalledMs) this.#cut('slow_client', 'does not take its answers')
     else if (this.#state === 'ending' && nowMs - this.#endingAtMs > stalledMs) this.#cut('slow_end', 'is still owed answers')
     else if (!this.#isReading || this.#exchanges.length > 0) return
-    else if (this.#frames.isWithin && nowMs - this.#begunAtMs > stalledMs + this.#frames.length / SLOWEST_BYTES_PER_MS)
-      this.#cut('stalled_request', 'has begun a request and does not go on')
+    else if (this.#frames.isWithin && this.#isStalled(nowMs)) this.#cut('stalled_request', 'has begun a request and does not go on')
     // Whoever never asked anything is no client.
     else if (nowMs - this.#heardAtMs > (this.#hasAsked ? idleMs : Math.min(idleMs, stalledMs))) this.finish()
+  }
+
+  /** In the middle of a request, nothing came for too long, or all of it too slowly. */
+  #isStalled(nowMs: number): boolean {
+    const { stalledMs } = this.#service
+    const sinceMs = Math.max(this.#heardAtMs, this.#begunAtMs)
+    return nowMs - sinceMs > stalledMs || nowMs - this.#begunAtMs > stalledMs + this.#frames.length / SLOWEST_BYTES_PER_MS
   }
 
   #onData(bytes: Uint8Array): void {
@@ -127,8 +137,19 @@ export class KafkaConnection implements KafkaClient {
     this.#handle(() => this.#frames.push(bytes))
   }
 
-  /** Runs what may hand requests over, writes what they led to at once, and reads on or not. */
+  /** Does `work`, which may hand requests over, goes on with what was left lying, and reads on or not. */
   #handle(work: () => void): void {
+    this.#run(work)
+    while (this.#canGoOn) this.#run(this.#goOn)
+    const mayRead = this.#hasRoom && !this.#frames.isStopped
+    if (mayRead === this.#isReading) return
+    this.#isReading = mayRead
+    if (mayRead) this.#net.resumeReading()
+    else this.#net.pauseReading()
+  }
+
+  /** What it leads to at once is written together, at its end. */
+  #run(work: () => void): void {
     this.#holding = true
     try {
       work()
@@ -139,7 +160,6 @@ export class KafkaConnection implements KafkaClient {
       this.#holding = false
     }
     this.#flush()
-    this.#pauseOrRead()
   }
 
   #onDrain(): void {
@@ -154,6 +174,7 @@ export class KafkaConnection implements KafkaClient {
 
   #onClose(): void {
     this.#state = 'closed'
+    this.#linger?.cancel()
     if (this.#waitsForMemory) this.#service.memory.cancel(this.#onMemory)
     else this.#service.memory.release(this.#frames.takenBytes)
     for (let one = this.#exchanges.shift(); one !== undefined; one = this.#exchanges.shift()) this.#service.memory.release(one.takenBytes)
@@ -166,23 +187,23 @@ export class KafkaConnection implements KafkaClient {
     return !this.#exchanges.full && !this.#blocked && !this.#waitsForMemory && this.#state === 'open'
   }
 
-  /** Takes up what was left lying, if there is room again. */
-  #readOn(): void {
-    if (this.#holding) return
-    if (!this.#frames.isStopped || !this.#hasRoom) {
-      this.#pauseOrRead()
-      return
-    }
-    this.#begunAtMs = this.#service.clock.monotonicMs()
-    this.#handle(() => this.#frames.resume())
+  get #canGoOn(): boolean {
+    return this.#hasRoom && (this.#nextFetch === undefined ? this.#frames.isStopped : !this.#isFetching)
   }
 
-  #pauseOrRead(): void {
-    const mayRead = this.#hasRoom && !this.#frames.isStopped
-    if (mayRead === this.#isReading) return
-    this.#isReading = mayRead
-    if (mayRead) this.#net.resumeReading()
-    else this.#net.pauseReading()
+  readonly #goOn = (): void => {
+    const next = this.#nextFetch
+    this.#nextFetch = undefined
+    if (next !== undefined) this.#call(next.exchange, next.clientId)
+    else {
+      this.#begunAtMs = this.#service.clock.monotonicMs()
+      this.#frames.resume()
+    }
+  }
+
+  /** Takes up what was left lying, if there is room again. */
+  #readOn(): void {
+    if (!this.#holding) this.#handle(() => {})
   }
 
   /** One request. Throws a WireError when it is none. */
@@ -199,7 +220,7 @@ export class KafkaConnection implements KafkaClient {
       this.#service.memory.release(takenBytes)
       throw error
     }
-    return this.#hasRoom
+    return this.#hasRoom && this.#nextFetch === undefined
   }
 
   #serve(reader: WireReader, takenBytes: number): void {
@@ -219,7 +240,8 @@ export class KafkaConnection implements KafkaClient {
     const exchange: Exchange = { called, correlationId, version: apiVersion, request, silent, takenBytes, answer: undefined }
     this.#enqueue(exchange)
     if (name === 'apiVersions') exchange.answer = this.#introduce(request as KafkaRequest<'apiVersions'>, apiVersion)
-    else this.#call(this.#service.handlers[name] as AnyHandler, exchange, clientId)
+    else if (name === 'fetch' && this.#isFetching) this.#nextFetch = { exchange, clientId }
+    else this.#call(exchange, clientId)
   }
 
   #enqueue(exchange: Exchange): void {
@@ -232,7 +254,10 @@ export class KafkaConnection implements KafkaClient {
     return this.#service.versions
   }
 
-  #call(handler: AnyHandler, exchange: Exchange, clientId: string | null): void {
+  #call(exchange: Exchange, clientId: string | null): void {
+    const { name } = exchange.called
+    if (name === 'fetch') this.#isFetching = true
+    const handler = this.#service.handlers[name as keyof KafkaHandlers] as AnyHandler
     try {
       const result = handler(exchange.request, { client: this, apiVersion: exchange.version, clientId })
       if (result instanceof Promise)
@@ -265,9 +290,11 @@ export class KafkaConnection implements KafkaClient {
   #flush(): void {
     if (this.#holding || this.#state === 'closed') return
     const pieces: Uint8Array[] = []
+    let freedBytes = 0
     for (let next = this.#exchanges.peek(); next?.answer !== undefined; next = this.#exchanges.peek()) {
       this.#exchanges.shift()
-      this.#service.memory.release(next.takenBytes)
+      freedBytes += next.takenBytes
+      if (next.called.name === 'fetch') this.#isFetching = false
       if (!next.silent) pieces.push(...this.#encode(next, next.answer))
       // Nothing else tells this client that something is wrong.
       else if (hasFailed(next.answer as KafkaResponse<'produce'>)) {
@@ -280,7 +307,17 @@ export class KafkaConnection implements KafkaClient {
       // Sent in one go or not, there may be some of it on its way; only more than that stops the reading.
       if (!this.#net.writeAll(pieces)) this.#blocked = this.#net.unsentBytes > UNSENT_BYTES_HIGH
     }
-    if (this.#state === 'ending' && this.#exchanges.length === 0) this.#net.end()
+    if (this.#state === 'ending' && this.#exchanges.length === 0) this.#end()
+    // The last thing: it may be this very connection that goes on with it.
+    if (freedBytes > 0) this.#service.memory.release(freedBytes)
+  }
+
+  /** Nothing is owed any more. What still comes is read and dropped, so that it does not reset the answers on their way. */
+  #end(): void {
+    if (this.#linger !== undefined) return
+    this.#linger = this.#service.clock.after(LINGER_MS, () => this.#net.destroy())
+    this.#net.end()
+    this.#net.resumeReading()
   }
 
   #encode({ called: { api }, version, correlationId }: Exchange, answer: object): Uint8Array[] {
@@ -300,7 +337,11 @@ export class KafkaConnection implements KafkaClient {
   #stopReading(): void {
     this.#state = 'ending'
     this.#endingAtMs = this.#service.clock.monotonicMs()
-    this.#pauseOrRead()
+    // It was not handed over, and will not be: nothing was fetched.
+    if (this.#nextFetch !== undefined) this.#nextFetch.exchange.answer = { topics: [] }
+    this.#nextFetch = undefined
+    this.#isReading = false
+    this.#net.pauseReading()
   }
 
   #cut(event: string, why: string): void {

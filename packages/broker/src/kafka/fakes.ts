@@ -52,6 +52,8 @@ export class FakeClient implements Connection {
   #received = new Uint8Array(0)
   /** False: the broker's bytes stay unsent until `drain`. */
   takes = true
+  /** True: the client does not end when the broker does. */
+  lingers = false
   unsentBytes = 0
   reading = true
   /** How it ended, if it did. */
@@ -88,10 +90,13 @@ export class FakeClient implements Connection {
   }
 
   end(): void {
-    this.#close('ended')
+    if (this.over !== undefined) return
+    if (this.lingers) this.over = 'ended'
+    else this.#close('ended')
   }
 
   destroy(): void {
+    if (this.lingers) this.over = undefined
     this.#close('destroyed')
   }
 

@@ -23,8 +23,8 @@ export interface KafkaContext {
 }
 
 /**
- * Requests of one connection are handed over in the order in which they came, each before its predecessors are answered;
- * answers go out in that order whenever they are ready. A thrown KafkaError is answered in the form of the request's own
+ * Requests of one connection are handed over in the order in which they came, each before its predecessors are answered, but
+ * a Fetch only when the one before it was; answers go out in that order whenever they are ready. A thrown KafkaError is answered in the form of the request's own
  * response, an InvariantError ends the process, anything else is logged and answered with `unknown_server_error`.
  */
 export type KafkaHandler<Name extends ApiName> = (

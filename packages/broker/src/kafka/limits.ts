@@ -32,10 +32,12 @@ export const CONNECTIONS_MAX = 4_096
 export const IDLE_MS = 600_000
 /** Time in which a request that has begun is whole, and in which a client takes something of what is queued for it, in milliseconds. */
 export const STALLED_MS = 30_000
-/** A large request has more time: no client is slower than this. */
-export const SLOWEST_BYTES_PER_MS = 64
+/** A large request has more time, as long as something of it comes: 1 MiB takes a second at most. */
+export const SLOWEST_BYTES_PER_MS = 1_000
 /** Bytes queued for one client past which nothing more is read from it. */
 export const UNSENT_BYTES_HIGH = MiB
+/** After the last answer of a connection that we end, time for its client to end it too, in milliseconds. */
+export const LINGER_MS = 2_000
 /** How often connections are looked at for those, in milliseconds. */
 export const SWEEP_MS = 5_000
 

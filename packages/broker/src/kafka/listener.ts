@@ -113,7 +113,7 @@ export class KafkaListener {
 
   /** No timer for each connection, and none at all while there are none. */
   #sweepLater(): void {
-    this.#sweep ??= this.#clock.after(SWEEP_MS, () => {
+    this.#sweep ??= this.#clock.after(Math.min(SWEEP_MS, this.#service.stalledMs), () => {
       this.#sweep = undefined
       const nowMs = this.#clock.monotonicMs()
       for (const connection of this.#connections) connection.check(nowMs)

@@ -6,7 +6,7 @@
 import type { Crc32c } from '@atoll/records'
 import { CommitLogError } from './commit-log-error.ts'
 
-export const kinds = { logState: 1, durableEnds: 2, snapshot: 3, hardState: 4, diskIdentity: 5, standing: 6 } as const
+export const kinds = { logState: 1, durableEnds: 2, snapshot: 3, hardState: 4, diskIdentity: 5, standing: 6, producers: 7 } as const
 export type Kind = keyof typeof kinds
 
 /** What this program writes, and the newest it reads. */

@@ -36,6 +36,8 @@ export interface AgreementHooks extends Pick<RaftDriverOptions<Applied>, 'onEven
   readonly onApplied?: (entry: Entry, result: Applied | undefined, state: CoordinatorState) => void
 }
 
+type DeadMember = Extract<Parameters<Parameters<Node['onMemberEvent']>[0]>[0], { readonly kind: 'member_dead' }>['member']
+
 export class Agreement {
   readonly handlers: HandlersOf<typeof raftConversation>
   readonly machine = new ReplicatedState()
@@ -67,7 +69,10 @@ export class Agreement {
       clock: ports.clock,
       log: () => this.#theNode.context.log,
     })
-    this.serving = new Serving(this.machine, { self: options.name, clock: ports.clock, log: () => this.#theNode.context.log })
+    const brokersPlanned = plannedNodes(options.config).filter(({ role }) => (role as string) === 'broker').length
+    const { clock, net, compute } = ports
+    const log = () => this.#theNode.context.log
+    this.serving = new Serving(this.machine, { self: options.name, clock, log, net, compute, brokersPlanned })
     this.handlers = {
       ...raftHandlers(options.name, this.#codec, (carried, session) => {
         // A client is nobody's peer, whatever it says.
@@ -199,8 +204,24 @@ export class Agreement {
   /** A member whose exact address refused another's connection is gone, as if it had refused ours. */
   #watchMembers(driver: RaftDriver<Applied>): void {
     this.#theNode.onMemberEvent(event => {
-      if (event.kind === 'member_dead' && event.member.refused) driver.peerGone(event.member.node)
+      if (event.kind !== 'member_dead' || !event.member.refused) return
+      driver.peerGone(event.member.node)
+      this.#suspect(event.member)
     })
+  }
+
+  /**
+   * On one host nothing but the absence of a process refuses connections to its very own address. Gossip takes somebody for
+   * dead on that only when two saw it, or when it is alone, and then nobody else saw it.
+   */
+  #suspect({ node, incarnation, by, meta }: DeadMember): void {
+    const { node: self } = this.self
+    const witnesses = this.#theNode.gossip.members().filter(one => one.state === 'alive' && one.node !== self && one.node !== node)
+    const other = by === undefined || by === self ? witnesses[0]?.node : by
+    if (other === undefined) return
+    const native = meta.endpoints.find(({ protocol }) => protocol === 'native')
+    if (native === undefined || native.host !== this.#options.native.host) return
+    void this.serving.controller.suspect({ node, incarnation, by: other, endpoint: { host: native.host, port: native.port } })
   }
 
   #count(driver: RaftDriver<Applied>): void {

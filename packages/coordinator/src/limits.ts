@@ -58,6 +58,16 @@ export const LEASE_LATE_MS_MAX = 20
 /** Proposing that leases end takes at most this long, in milliseconds. */
 export const EXPIRY_MS_MAX = 5_000
 
+/** Between two tries of the controller after one that came to nothing, in milliseconds. */
+export const CONTROLLER_RETRY_MS = 250
+/** A proposal of the controller takes at most this long, in milliseconds. */
+export const CONTROLLER_PROPOSAL_MS_MAX = 5_000
+/** How long the controller tries to connect to who is said to be gone, in milliseconds. */
+export const EXIT_PROBE_MS = 500
+/** How long internal topics wait for as many brokers as are planned, in milliseconds. */
+export const INTERNAL_TOPICS_PATIENCE_MS = 5_000
+/** Leadership goes back to preferred leaders once nothing else happened for so long, in milliseconds. */
+export const BALANCE_AFTER_MS = 10_000
 /** Keys that the controller reads in one step when it begins. */
 export const VIEW_SLICE_KEYS = 500
 /** Partitions that it looks at in one step. */

@@ -73,9 +73,11 @@ export class ClusterView implements BrokerLookup {
     }
   }
 
-  follow(change: Change): void {
-    for (const { key, version } of change.events)
-      if (PREFIXES.some(prefix => key.startsWith(prefix))) this.#take(key, version.version > 0 ? version : undefined)
+  /** True when something of it was changed. */
+  follow({ events }: Change): boolean {
+    const own = events.filter(({ key }) => PREFIXES.some(prefix => key.startsWith(prefix)))
+    for (const { key, version } of own) this.#take(key, version.version > 0 ? version : undefined)
+    return own.length > 0
   }
 
   get(node: NodeId): Broker | undefined {

@@ -2,7 +2,7 @@
 // other brokers complain about. They are created once there are brokers enough, or after a while with those there are, and
 // then get the replicas they lack as more brokers come.
 import type { NodeId } from '@atoll/base'
-import { type LeaseId, PARTITION_CHANGES_MAX, type TopicConfig, type TopicRecord } from '@atoll/protocol'
+import { type LeaseId, MiB, PARTITION_CHANGES_MAX, type TopicConfig, type TopicRecord } from '@atoll/protocol'
 import type { CommandOf } from '../core/index.ts'
 import type { ClusterView } from './cluster-view.ts'
 
@@ -15,6 +15,18 @@ export interface InternalTopic {
   /** As many at most; fewer where the cluster is planned with fewer brokers. */
   readonly replicationFactor: number
   readonly configs: readonly TopicConfig[]
+}
+
+/** Committed offsets and the state of groups (Kafka’s name and form). */
+export const offsetsTopic: InternalTopic = {
+  name: '__consumer_offsets',
+  partitions: 16,
+  replicationFactor: 3,
+  configs: [
+    { name: 'cleanup.policy', value: 'compact' },
+    { name: 'compression.type', value: 'producer' },
+    { name: 'segment.bytes', value: String(16 * MiB) },
+  ],
 }
 
 export interface InternalTopicOptions {

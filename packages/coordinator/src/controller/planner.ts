@@ -37,8 +37,9 @@ export class Planner {
     this.#quietSinceMs = nowMs
   }
 
-  follow(change: Change): void {
-    this.view.follow(change)
+  /** True when that concerns it. */
+  follow(change: Change): boolean {
+    return this.view.follow(change)
   }
 
   /** A process is proven to be gone. */

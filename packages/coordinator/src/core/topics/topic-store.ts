@@ -1,7 +1,6 @@
 // Topics and partitions as one draft sees them, with the bounds on how many there are.
 import type { NodeId } from '@atoll/base'
 import {
-  PARTITION_PREFIX,
   type PartitionName,
   type PartitionRecord,
   PLACEMENT_KEY,
@@ -128,6 +127,3 @@ export class TopicStore {
     this.#draft.set(PLACEMENT_KEY, placementCodec.write({ placed, partitions }), NO_LEASE)
   }
 }
-
-/** The identity of the topic that a partition’s key belongs to. */
-export const topicIdOf = (key: string): string => key.slice(PARTITION_PREFIX.length, key.lastIndexOf('/'))

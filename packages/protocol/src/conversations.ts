@@ -5,6 +5,7 @@ import { controlConversation } from './conversations/control.ts'
 import { gossipConversation } from './conversations/gossip.ts'
 import { helloConversation } from './conversations/hello.ts'
 import { kvConversation } from './conversations/kv.ts'
+import { logConversation } from './conversations/log.ts'
 import { raftConversation } from './conversations/raft.ts'
 import { registryConversation } from './conversations/registry.ts'
 import { rightsConversation } from './conversations/rights.ts'
@@ -21,4 +22,5 @@ export const conversations: readonly Conversation[] = [
   registryConversation,
   topicsConversation,
   raftConversation,
+  logConversation,
 ]

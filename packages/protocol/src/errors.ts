@@ -236,6 +236,54 @@ const rows = {
     retry: 'after_backoff',
     doc: 'Nobody who may be elected is there.',
   },
+  not_partition_leader: { code: 120, outcome: 'definite', retry: 'after_refresh', doc: 'This broker does not lead the partition.' },
+  partition_leadership_lost: {
+    code: 121,
+    outcome: 'indefinite',
+    retry: 'after_refresh',
+    doc: 'The broker appended the batch and lost its leadership before it was committed; the next leader may have it or not.',
+  },
+  not_enough_replicas: {
+    code: 122,
+    outcome: 'definite',
+    retry: 'after_backoff',
+    doc: 'Fewer replicas are in sync than the topic wants; nothing was appended.',
+  },
+  not_enough_replicas_after_append: {
+    code: 123,
+    outcome: 'indefinite',
+    retry: 'after_backoff',
+    doc: 'The batch was appended, and then too few replicas were in sync to commit it.',
+  },
+  out_of_order_sequence: {
+    code: 124,
+    outcome: 'definite',
+    retry: 'never',
+    doc: 'A batch of the same producer before this one is missing.',
+  },
+  invalid_producer_epoch: { code: 125, outcome: 'definite', retry: 'never', doc: 'A later producer has taken over that producer id.' },
+  invalid_batch: { code: 126, outcome: 'definite', retry: 'never', doc: 'The bytes are not a record batch that a producer may send.' },
+  offset_out_of_range: {
+    code: 127,
+    outcome: 'definite',
+    retry: 'never',
+    doc: 'The partition has no such offset: it was deleted, or was never there.',
+  },
+  offset_not_available: {
+    code: 128,
+    outcome: 'definite',
+    retry: 'after_backoff',
+    doc: 'A new leader does not know yet how far its log is committed.',
+  },
+  log_disk_full: { code: 129, outcome: 'definite', retry: 'after_backoff', doc: 'The broker’s disk is full; nothing was appended.' },
+  log_disk_failed: {
+    code: 130,
+    outcome: 'indefinite',
+    retry: 'after_refresh',
+    doc: 'The broker’s disk failed; whether what was appended is kept is not known.',
+  },
+  not_a_replica: { code: 131, outcome: 'definite', retry: 'after_refresh', doc: 'The follower has no replica of that partition.' },
+  batch_too_large: { code: 140, outcome: 'definite', retry: 'never', doc: 'The batch is larger than the topic allows.' },
 } as const satisfies Record<string, ErrorRow>
 
 export type ErrorCode = keyof typeof rows

@@ -85,6 +85,23 @@ export {
   type WatchEventRow,
 } from './conversations/kv.ts'
 export {
+  type DurableEnd,
+  type FetchedPartition,
+  type FollowerPosition,
+  LOG_ANSWER_BYTES_MAX,
+  LOG_BATCH_BYTES_MAX,
+  LOG_FETCH_BYTES_MAX,
+  LOG_FETCH_PARTITIONS_MAX,
+  logConversation,
+  logDeleteRecords,
+  logDurableEnds,
+  logEpochEnd,
+  logFetch,
+  logListOffsets,
+  logProduce,
+  logReplicaFetch,
+} from './conversations/log.ts'
+export {
   RAFT_CHUNK_BYTES_MAX,
   RAFT_ENTRIES_BYTES_MAX,
   raftAppend,

@@ -1,5 +1,5 @@
 // The answer to ApiVersions: what this listener serves (KIP-35), also for those whose request it cannot read (KIP-511).
-import { type ApiName, apis, type KafkaRequest, type KafkaResponse } from './apis.ts'
+import { type ApiName, apis, type KafkaResponse } from './apis.ts'
 import type { KafkaHandlers } from './handlers.ts'
 import { kafkaErrorCode } from './kafka-errors.ts'
 
@@ -21,7 +21,7 @@ export function servedVersions(handlers: KafkaHandlers): Answer {
 /** For a version of ApiVersions that is not served: written as version 0, so that the client can read which ones are. */
 export const unsupportedVersion: Answer = { errorCode: kafkaErrorCode('unsupported_version'), apiKeys: [rowOf('apiVersions')] }
 
-/** Whether the client says who it is in the way that Kafka wants; it has to from version 3 on. */
-export function saysItsSoftware({ clientSoftwareName, clientSoftwareVersion }: KafkaRequest<'apiVersions'>, version: number): boolean {
-  return version < 3 || (SOFTWARE.test(clientSoftwareName) && SOFTWARE.test(clientSoftwareVersion))
+/** Whether a client may call its library, or that library's version, so. */
+export function isSoftware(name: string): boolean {
+  return SOFTWARE.test(name)
 }

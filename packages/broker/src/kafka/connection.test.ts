@@ -277,6 +277,11 @@ describe('requests of one connection', () => {
     const other = net.client()
     other.send(new Uint8Array([...other.request('produce', 9, 1, produceOf(1)), ...other.request('produce', 3, 2, produceOf(0))]))
     expect([other.answers(), other.over]).toEqual([[1], 'ended'])
+    // What came with it is owed an answer all the same.
+    const third = net.client()
+    const failing = third.request('produce', 9, 1, produceOf(0))
+    third.send(new Uint8Array([...failing, ...third.request('heartbeat', 4, 2, heartbeat()), ...failing]))
+    expect([third.answers(), third.over]).toEqual([[2], 'ended'])
   })
 
   it('[KL8] bring their client’s name and version, and a signal that ends with the connection', async () => {

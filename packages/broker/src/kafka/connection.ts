@@ -1,17 +1,15 @@
 // One client's connection: requests come in, handlers are given them in order, answers go out in the same order. Whoever
 // sends what is no request is cut off; whoever does not take its answers is not read any more.
 import { BoundedQueue, type Clock, type Connection, InvariantError, type Logger, NetError, type Timer } from '@atoll/base'
-import { saysItsSoftware, unsupportedVersion } from './api-versions-answer.ts'
-import { apiOf, type KafkaRequest, type KafkaResponse, type NamedApi } from './apis.ts'
-import { errorResponse } from './error-responses.ts'
-import { type KafkaClient, type KafkaContext, KafkaError, type KafkaHandlers } from './handlers.ts'
-import { beginResponse, isFlexible, readRequestRest, readRequestStart } from './headers.ts'
-import { type KafkaErrorName, kafkaErrorCode } from './kafka-errors.ts'
+import { isSoftware, unsupportedVersion } from './api-versions-answer.ts'
+import type { KafkaRequest, KafkaResponse } from './apis.ts'
+import { type Exchange, failedAnswer, hasFailed, readRequest, writeAnswer } from './exchange.ts'
+import type { KafkaClient, KafkaContext, KafkaHandlers } from './handlers.ts'
+import { kafkaErrorCode } from './kafka-errors.ts'
 import { LINGER_MS, PIPELINE_MAX, SLOWEST_BYTES_PER_MS, UNSENT_BYTES_HIGH } from './limits.ts'
 import { RequestFrames } from './request-frames.ts'
 import type { RequestMemory } from './request-memory.ts'
 import { WireError } from './wire-error.ts'
-import { WireReader } from './wire-reader.ts'
 import type { WireWriter } from './wire-writer.ts'
 
 /** What the connections of a listener share. */
@@ -29,19 +27,6 @@ export interface KafkaService {
 }
 
 type AnyHandler = (request: unknown, context: KafkaContext) => unknown
-
-/** A request that is not answered yet, or whose answer waits for those before it. */
-interface Exchange {
-  readonly called: NamedApi
-  readonly correlationId: number
-  /** The version that the answer is written in. */
-  readonly version: number
-  readonly request: unknown
-  /** The client wants no answer: Produce with `acks` 0. */
-  readonly silent: boolean
-  readonly takenBytes: number
-  answer: object | undefined
-}
 
 export class KafkaConnection implements KafkaClient {
   readonly connection: number
@@ -62,7 +47,7 @@ export class KafkaConnection implements KafkaClient {
   #isReading = true
   /** Answers to Fetch are large, so a connection has one at a time: the next is handed over when the last has gone out. */
   #isFetching = false
-  #nextFetch: { readonly exchange: Exchange; readonly clientId: string | null } | undefined
+  #nextFetch: Exchange | undefined
   /** When bytes came last, and when the client last took some of what is queued for it. */
   #heardAtMs: number
   #tookAtMs: number
@@ -194,7 +179,7 @@ export class KafkaConnection implements KafkaClient {
   readonly #goOn = (): void => {
     const next = this.#nextFetch
     this.#nextFetch = undefined
-    if (next !== undefined) this.#call(next.exchange, next.clientId)
+    if (next !== undefined) this.#call(next)
     else {
       this.#begunAtMs = this.#service.clock.monotonicMs()
       this.#frames.resume()
@@ -214,7 +199,7 @@ export class KafkaConnection implements KafkaClient {
     }
     this.#begunAtMs = this.#service.clock.monotonicMs()
     try {
-      this.#serve(new WireReader(bytes), takenBytes)
+      this.#serve(bytes, takenBytes)
       this.#hasAsked = true
     } catch (error) {
       this.#service.memory.release(takenBytes)
@@ -223,51 +208,38 @@ export class KafkaConnection implements KafkaClient {
     return this.#hasRoom && this.#nextFetch === undefined
   }
 
-  #serve(reader: WireReader, takenBytes: number): void {
-    const { apiKey, apiVersion, correlationId } = readRequestStart(reader)
-    const called = apiOf(apiKey)
-    const isServed = called !== undefined && (called.name === 'apiVersions' || this.#service.handlers[called.name] !== undefined)
-    if (!isServed) throw new WireError('malformed', `request ${apiKey} is not served`)
-    const { api, name } = called
-    const clientId = readRequestRest(reader, isFlexible(api, apiVersion))
-    if (apiVersion < api.from || apiVersion > api.to) {
-      if (name !== 'apiVersions') throw new WireError('malformed', `${api.name} is not served in version ${apiVersion}`)
-      this.#enqueue({ called, correlationId, version: 0, request: undefined, silent: false, takenBytes, answer: unsupportedVersion })
-      return
-    }
-    const request = api.request.read(reader, apiVersion) as unknown
-    const silent = name === 'produce' && (request as KafkaRequest<'produce'>).acks === 0
-    const exchange: Exchange = { called, correlationId, version: apiVersion, request, silent, takenBytes, answer: undefined }
-    this.#enqueue(exchange)
-    if (name === 'apiVersions') exchange.answer = this.#introduce(request as KafkaRequest<'apiVersions'>, apiVersion)
-    else if (name === 'fetch' && this.#isFetching) this.#nextFetch = { exchange, clientId }
-    else this.#call(exchange, clientId)
-  }
-
-  #enqueue(exchange: Exchange): void {
+  #serve(bytes: Uint8Array, takenBytes: number): void {
+    const exchange = readRequest(bytes, takenBytes, this.#service.handlers)
     if (!this.#exchanges.push(exchange)) throw new InvariantError('nothing is read past the bound')
+    if (exchange.called.name === 'apiVersions') exchange.answer = this.#introduce(exchange)
+    else if (exchange.called.name === 'fetch' && this.#isFetching) this.#nextFetch = exchange
+    else this.#call(exchange)
   }
 
-  #introduce(request: KafkaRequest<'apiVersions'>, version: number): KafkaResponse<'apiVersions'> {
-    if (!saysItsSoftware(request, version)) return { errorCode: kafkaErrorCode('invalid_request'), apiKeys: [] }
-    if (version >= 3) this.software = { name: request.clientSoftwareName, version: request.clientSoftwareVersion }
+  #introduce({ request, version }: Exchange): KafkaResponse<'apiVersions'> {
+    if (request === undefined) return unsupportedVersion
+    const { clientSoftwareName: name, clientSoftwareVersion } = request as KafkaRequest<'apiVersions'>
+    if (version < 3) return this.#service.versions
+    if (!isSoftware(name) || !isSoftware(clientSoftwareVersion)) return { errorCode: kafkaErrorCode('invalid_request'), apiKeys: [] }
+    this.software = { name, version: clientSoftwareVersion }
     return this.#service.versions
   }
 
-  #call(exchange: Exchange, clientId: string | null): void {
+  #call(exchange: Exchange): void {
+    const { version: apiVersion, clientId } = exchange
     const { name } = exchange.called
     if (name === 'fetch') this.#isFetching = true
     const handler = this.#service.handlers[name as keyof KafkaHandlers] as AnyHandler
     try {
-      const result = handler(exchange.request, { client: this, apiVersion: exchange.version, clientId })
+      const result = handler(exchange.request, { client: this, apiVersion, clientId })
       if (result instanceof Promise)
         void result.then(
           answer => this.#settle(exchange, answer as object),
-          (error: unknown) => this.#settle(exchange, this.#answerOf(exchange, error)),
+          (error: unknown) => this.#settle(exchange, failedAnswer(exchange, error, this.#service.logger)),
         )
       else exchange.answer = result as object
     } catch (error) {
-      exchange.answer = this.#answerOf(exchange, error)
+      exchange.answer = failedAnswer(exchange, error, this.#service.logger)
     }
   }
 
@@ -275,15 +247,6 @@ export class KafkaConnection implements KafkaClient {
     exchange.answer = answer
     this.#flush()
     this.#readOn()
-  }
-
-  #answerOf({ called, request }: Exchange, error: unknown): object {
-    if (error instanceof InvariantError) throw error
-    let name: KafkaErrorName = 'unknown_server_error'
-    if (error instanceof KafkaError) name = error.code
-    else this.#service.logger.error({ event: 'kafka_handler_failed', request: called.name, error }, 'a request failed')
-    const errorMessage = error instanceof KafkaError ? error.message : null
-    return errorResponse(called.name, request as never, { errorCode: kafkaErrorCode(name), errorMessage })
   }
 
   /** Writes the answers that are there and have none before them. */
@@ -295,12 +258,9 @@ export class KafkaConnection implements KafkaClient {
       this.#exchanges.shift()
       freedBytes += next.takenBytes
       if (next.called.name === 'fetch') this.#isFetching = false
-      if (!next.silent) pieces.push(...this.#encode(next, next.answer))
+      if (!next.silent) pieces.push(...writeAnswer(next, next.answer, this.#service.writer))
       // Nothing else tells this client that something is wrong.
-      else if (hasFailed(next.answer as KafkaResponse<'produce'>)) {
-        this.#refuse('a produce request without acknowledgement failed')
-        break
-      }
+      else if (hasFailed(next.answer as KafkaResponse<'produce'>)) this.#refuse('a produce request without acknowledgement failed')
     }
     if (pieces.length > 0) {
       if (this.#net.unsentBytes === 0) this.#tookAtMs = this.#service.clock.monotonicMs()
@@ -320,13 +280,6 @@ export class KafkaConnection implements KafkaClient {
     this.#net.resumeReading()
   }
 
-  #encode({ called: { api }, version, correlationId }: Exchange, answer: object): Uint8Array[] {
-    const { writer } = this.#service
-    beginResponse(writer, api, version, correlationId)
-    api.response.write(writer, version, answer as never)
-    return writer.finish()
-  }
-
   /** What came is no request, or its failure cannot be said otherwise: Kafka closes the connection too, after what it owes. */
   #refuse(why: string): void {
     if (this.#state !== 'open') return
@@ -338,7 +291,7 @@ export class KafkaConnection implements KafkaClient {
     this.#state = 'ending'
     this.#endingAtMs = this.#service.clock.monotonicMs()
     // It was not handed over, and will not be: nothing was fetched.
-    if (this.#nextFetch !== undefined) this.#nextFetch.exchange.answer = { topics: [] }
+    if (this.#nextFetch !== undefined) this.#nextFetch.answer = { topics: [] }
     this.#nextFetch = undefined
     this.#isReading = false
     this.#net.pauseReading()
@@ -348,8 +301,4 @@ export class KafkaConnection implements KafkaClient {
     this.#service.logger.debug({ event: `kafka_${event}`, remote: this.remote }, `cut a client that ${why}`)
     this.#net.destroy()
   }
-}
-
-function hasFailed({ topics }: KafkaResponse<'produce'>): boolean {
-  return topics.some(({ partitions }) => partitions.some(({ errorCode }) => errorCode !== 0))
 }

@@ -15,17 +15,15 @@ const fixed = {
 const fixedCoder = struct(fixed).coder(1, false)
 const tagsCoder = struct({}).coder(2, true)
 
-export interface RequestHeader extends Decoded<typeof fixed> {
-  /** As the client calls itself; for logs, metrics and quotas, so what is not UTF-8 in it is replaced. */
-  readonly clientId: string | null
-}
-
 /** The part that is the same for all requests, which says how to read on. */
 export function readRequestStart(reader: WireReader): Decoded<typeof fixed> {
   return fixedCoder.read(reader)
 }
 
-/** The rest of the header: the client's name with two bytes of length even in flexible versions, then the tagged fields. */
+/**
+ * The rest of the header: the client's name, with two bytes of length even in flexible versions, then the tagged fields. The
+ * name is for logs and metrics, so what is not UTF-8 in it is replaced.
+ */
 export function readRequestRest(reader: WireReader, flexible: boolean): string | null {
   const length = reader.stringLength(false)
   const clientId = length === -1 ? null : reader.shownText(length)

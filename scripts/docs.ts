@@ -13,7 +13,7 @@ interface Page {
 /** Modules are given by their path from the root: the root itself depends on no package of the workspace. */
 const pages: readonly Page[] = [
   { file: 'docs/protocol.md', module: 'packages/protocol/src/index.ts', export: 'protocolPage' },
-  { file: 'docs/kafka-protocol.md', module: 'packages/broker/src/kafka/page.ts', export: 'kafkaPage' },
+  { file: 'docs/kafka-protocol.md', module: 'packages/broker/src/index.ts', export: 'kafkaPage' },
   { file: 'docs/config.md', module: 'packages/service/src/index.ts', export: 'configPage' },
 ]
 

@@ -9,6 +9,7 @@ export type { KafkaErrorName } from './kafka/kafka-errors.ts'
 export { kafkaErrorCode, kafkaErrorOfRecords, kafkaErrors } from './kafka/kafka-errors.ts'
 export type { KafkaListenerOptions } from './kafka/listener.ts'
 export { KafkaListener } from './kafka/listener.ts'
+export { kafkaPage } from './kafka/page.ts'
 export type {
   Acks,
   Answer,

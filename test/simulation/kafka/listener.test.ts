@@ -1,5 +1,5 @@
 // Kafka's listener under virtual time: the same code, reproducible from a seed, with clients that die, stall and come back.
-import { type Connection, type NodeId, silentLogger, sleep } from '@atoll/base'
+import { type Clock, type Connection, type NodeId, silentLogger } from '@atoll/base'
 import { createSimHashes, createSimulation, type SimPorts } from '@atoll/sim-ports'
 import { describe, expect, it } from 'vitest'
 import type { Api } from '../../../packages/broker/src/kafka/api.ts'
@@ -12,6 +12,9 @@ const hashes = await createSimHashes()
 const AT = { host: '127.0.0.1', port: 9_092 }
 const STALLED_MS = 30_000
 const REQUESTS = 40
+
+/** Virtual time passes. */
+const later = (clock: Clock, ms: number): Promise<void> => new Promise(resolve => void clock.after(ms, resolve))
 
 /** Correlation ids of the answers, as they come. */
 class Client {
@@ -78,7 +81,7 @@ async function run(
         produce: async ({ topics }) => {
           handed.push(topics[0]?.partitions[0]?.records?.length ?? -1)
           // Answers are ready in any order.
-          await sleep(clock, random.below(50))
+          await later(clock, random.below(50))
           return { topics: [] }
         },
       },
@@ -90,7 +93,7 @@ async function run(
     client = await Client.connect(ports)
     for (let id = 0; id < REQUESTS; id++) {
       client.produce(id, 1_000 + id * 1_000)
-      if (id % 7 === 0) await sleep(ports.clock, ports.random.below(100))
+      if (id % 7 === 0) await later(ports.clock, ports.random.below(100))
     }
   })
   const other: Client[] = []

@@ -132,7 +132,7 @@ export class TestCluster {
   /** Writes the configuration. */
   configure({ count = this.ports.length, ...more }: { readonly count?: number } & Readonly<Record<string, unknown>>): void {
     const config = {
-      roles: { coordinator: { count, nativePort: this.ports[0] } },
+      roles: { coordinator: { count, nativePort: this.ports[0] }, broker: { count: 0 } },
       gossip: { probeIntervalMs: 50, suspicionMsMin: 200 },
       ...more,
     }

@@ -72,19 +72,22 @@ async function checkLoopback(host: string): Promise<Finding> {
 
 /** A taken port is no failure: another one is chosen. */
 async function checkPorts(plan: readonly PlannedNode[], ours: ReadonlySet<number>): Promise<Finding[]> {
-  const wanted = plan.filter(({ nativePort }) => !ours.has(nativePort))
-  const taken = await Promise.all(wanted.map(async node => ((await tryListen(node.host, node.nativePort)) === undefined ? [] : [node])))
-  const findings = taken.flat().map(({ name, nativePort }): Finding => {
-    const holder = portHolder(nativePort)
+  const all = plan.flatMap(({ name, host, nativePort, fronts }) =>
+    [nativePort, ...fronts.map(front => front.port)].map(port => ({ name, host, port })),
+  )
+  const wanted = all.filter(({ port }) => !ours.has(port))
+  const taken = await Promise.all(wanted.map(async one => ((await tryListen(one.host, one.port)) === undefined ? [] : [one])))
+  const findings = taken.flat().map(({ name, port }): Finding => {
+    const holder = portHolder(port)
     const by = holder === undefined ? '' : ` by ${holder.command} (pid ${holder.pid})`
     return {
       check: 'ports',
       outcome: 'warning',
-      message: `port ${nativePort} of ${name} is taken${by}; another one will be chosen`,
+      message: `port ${port} of ${name} is taken${by}; another one will be chosen`,
       remedy: 'cluster up --port-offset N, or other ports in cluster.config.json',
     }
   })
-  return findings.length > 0 ? findings : [{ check: 'ports', outcome: 'ok', message: `${plan.length} ports are free or ours` }]
+  return findings.length > 0 ? findings : [{ check: 'ports', outcome: 'ok', message: `${all.length} ports are free or ours` }]
 }
 
 function checkDisk(stateRoot: string): Finding {

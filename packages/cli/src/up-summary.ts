@@ -31,7 +31,11 @@ export function retention(target: Target, ephemeral: boolean, when: 'running' | 
 
 /** What `--dry-run` prints. */
 export function showPlan({ target, resolved, output, options }: UpRun): number {
-  const rows = resolved.plan.map(({ name, role, host, nativePort }) => [name, role, addressOf({ host, port: nativePort })])
+  const rows = resolved.plan.map(({ name, role, host, nativePort, fronts }) => [
+    name,
+    role,
+    [nativePort, ...fronts.map(front => front.port)].map(port => addressOf({ host, port })).join(' '),
+  ])
   if (options.json === true) output.json({ cluster: target.name, stateDirectory: target.paths.directory, nodes: resolved.plan })
   else for (const line of tableLines([['NODE', 'ROLE', 'ADDRESS'], ...rows])) output.data(line)
   return exitCodes.ok.code

@@ -22,12 +22,13 @@ function isLoopback(host: string): boolean {
 }
 
 const role = (count: number, nativePort: number, countMax: number) =>
-  z
-    .strictObject({
-      count: whole(0, countMax).default(count).describe('How many of them run.'),
-      nativePort: port.default(nativePort).describe('Native port of the first; the others follow, one higher each.'),
-    })
-    .prefault({})
+  z.strictObject({
+    count: whole(0, countMax).default(count).describe('How many of them run.'),
+    nativePort: port.default(nativePort).describe('Native port of the first; the others follow, one higher each.'),
+  })
+const broker = role(0, 7301, 31).extend({
+  kafkaPort: port.default(9092).describe('Kafka port of the first broker; the others follow, one higher each.'),
+})
 
 const gossip = z
   .strictObject({
@@ -52,7 +53,7 @@ const logs = z
   })
   .prefault({})
 
-const roles = z.strictObject({ coordinator: role(3, 7201, 31) }).prefault({})
+const roles = z.strictObject({ coordinator: role(3, 7201, 31).prefault({}), broker: broker.prefault({}) }).prefault({})
 
 export const configSchema = z.strictObject({
   host: z
@@ -114,12 +115,14 @@ function crossChecks(json: unknown): string[] {
 
 function portProblems(checked: ClusterConfig['roles']): string[] {
   const takenBy = new Map<number, NodeId>()
-  return plannedNodes({ roles: checked, host: '' }).flatMap(({ name, role: of, nativePort }) => {
-    const other = takenBy.get(nativePort)
-    takenBy.set(nativePort, name)
-    if (nativePort > 65_535) return [`roles.${of}.nativePort: ${name} would need port ${nativePort}, past 65535`]
-    return other === undefined ? [] : [`roles.${of}.nativePort: ${name} and ${other} would share port ${nativePort}`]
-  })
+  return plannedNodes({ roles: checked, host: '' }).flatMap(({ name, role: of, nativePort, fronts }) =>
+    [{ protocol: 'native', port: nativePort }, ...fronts].flatMap(({ protocol, port: wanted }) => {
+      const other = takenBy.get(wanted)
+      takenBy.set(wanted, name)
+      if (wanted > 65_535) return [`roles.${of}.${protocol}Port: ${name} would need port ${wanted}, past 65535`]
+      return other === undefined ? [] : [`roles.${of}.${protocol}Port: ${name} and ${other} would share port ${wanted}`]
+    }),
+  )
 }
 
 function gossipProblems({ probeIntervalMs, suspicionMsMin }: ClusterConfig['gossip']): string[] {

@@ -100,6 +100,7 @@ describe('resolvedConfig', () => {
     expect(problemsOf(() => resolvedConfig('{"host":"127.0.0.1","faults":true,"roles":{"coordinator":{"count":"3"}}}', 'x'))).toEqual([
       'roles.coordinator.count: want a number, found "3"',
       'roles.coordinator.nativePort: want a number, found nothing',
+      'roles.broker: want an object',
       'gossip: want an object',
       'logs: want an object',
       'shutdownGraceMs: want a number, found nothing',

@@ -23,16 +23,30 @@ export interface PlannedNode {
   readonly role: Role
   readonly host: string
   readonly nativePort: number
+  /** Its front doors: the ports for clients that speak something else. */
+  readonly fronts: readonly FrontPort[]
 }
+
+export interface FrontPort {
+  readonly protocol: string
+  readonly port: number
+}
+
+/** Every setting of a role that is the port of a front door, by the protocol spoken there. */
+const frontSettings = { kafkaPort: 'kafka' } as const
 
 /** The nodes a configuration asks for: `coordinator-1`, `coordinator-2`, …. */
 export function plannedNodes(config: Pick<ClusterConfig, 'roles' | 'host'>): PlannedNode[] {
-  return Object.entries(config.roles).flatMap(([name, { count, nativePort }]) =>
+  return Object.entries(config.roles).flatMap(([name, { count, nativePort, ...rest }]) =>
     Array.from({ length: count }, (_, i) => ({
       name: nodeId(`${name}-${i + 1}`),
       role: name as Role,
       host: config.host,
       nativePort: nativePort + i,
+      fronts: Object.entries(frontSettings).flatMap(([setting, protocol]) => {
+        const first = (rest as Readonly<Record<string, number | undefined>>)[setting]
+        return first === undefined ? [] : [{ protocol, port: first + i }]
+      }),
     })),
   )
 }
@@ -41,7 +55,10 @@ export function plannedNodes(config: Pick<ClusterConfig, 'roles' | 'host'>): Pla
 const shape = {
   host: 'string',
   faults: 'boolean',
-  roles: { coordinator: { count: 'number', nativePort: 'number' } },
+  roles: {
+    coordinator: { count: 'number', nativePort: 'number' },
+    broker: { count: 'number', nativePort: 'number', kafkaPort: 'number' },
+  },
   gossip: { probeIntervalMs: 'number', suspicionMsMin: 'number' },
   logs: { level: 'string', fileBytesMax: 'number', filesMax: 'number' },
   shutdownGraceMs: 'number',

@@ -16,6 +16,8 @@ export interface LaunchFlags {
   readonly state?: string | undefined
   readonly config?: string | undefined
   readonly 'native-port'?: string | undefined
+  /** `PROTOCOL=PORT` for each front door that is not to be where the configuration says. */
+  readonly front?: readonly string[] | undefined
   readonly 'strict-ports'?: boolean | undefined
 }
 
@@ -32,7 +34,7 @@ export interface Launch {
 export function readLaunch(role: string, flags: LaunchFlags, readText: (path: string) => string): Launch {
   const { node, state, config: configPath } = flags
   if (node === undefined || state === undefined || configPath === undefined)
-    throw new LaunchError('usage: --node NAME --state DIR --config FILE [--native-port N] [--strict-ports]')
+    throw new LaunchError('usage: --node NAME --state DIR --config FILE [--native-port N] [--front PROTOCOL=N] [--strict-ports]')
   const read = (path: string): string => readOrRefuse(path, readText)
   const cluster = valueIn(`${state}/cluster.json`, read, clusterIdIn)
   const config = configOf(configPath, read)
@@ -40,6 +42,8 @@ export function readLaunch(role: string, flags: LaunchFlags, readText: (path: st
   const own = planned.find(({ name }) => name === node)
   if (own === undefined || own.role !== role)
     throw new LaunchError(`${node} is no ${role} of ${configPath}; it has ${planned.map(({ name }) => name).join(', ')}`)
+  const strict = flags['strict-ports'] ?? false
+  const asked = new Map((flags.front ?? []).map(frontOf))
   return {
     options: {
       name: nodeId(node),
@@ -47,7 +51,14 @@ export function readLaunch(role: string, flags: LaunchFlags, readText: (path: st
       clusterId: cluster,
       secret: valueIn(`${state}/secret`, read, secretIn),
       config,
-      native: { host: own.host, port: portOf(flags['native-port']) ?? own.nativePort, strict: flags['strict-ports'] ?? false },
+      native: { host: own.host, port: portOf('--native-port', flags['native-port']) ?? own.nativePort, strict },
+      fronts: own.fronts.map(({ protocol, port }) => ({
+        protocol,
+        host: own.host,
+        port: asked.get(protocol) ?? port,
+        wanted: port,
+        strict,
+      })),
     },
     logPath: `${state}/logs/${node}.ndjson`,
     dataPath: `${state}/data/${node}`,
@@ -63,10 +74,15 @@ function readOrRefuse(path: string, readText: (path: string) => string): string 
   }
 }
 
-function portOf(text: string | undefined): number | undefined {
+function portOf(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
-  if (!PORT.test(text) || Number(text) > 65_535) throw new LaunchError(`--native-port: want 0 to 65535, got ${JSON.stringify(text)}`)
+  if (!PORT.test(text) || Number(text) > 65_535) throw new LaunchError(`${flag}: want 0 to 65535, got ${JSON.stringify(text)}`)
   return Number(text)
+}
+
+function frontOf(text: string): [string, number] {
+  const [protocol = '', port = ''] = text.split('=', 2)
+  return [protocol, portOf(`--front ${protocol}`, port) as number]
 }
 
 function configOf(path: string, read: (path: string) => string): NodeOptions['config'] {

@@ -19,6 +19,7 @@ function readFlags(): LaunchFlags {
         state: { type: 'string' },
         config: { type: 'string' },
         'native-port': { type: 'string' },
+        front: { type: 'string', multiple: true },
         'strict-ports': { type: 'boolean', default: false },
       },
     }).values

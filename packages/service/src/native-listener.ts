@@ -1,4 +1,4 @@
-// Binds the native port. A taken port is replaced by a free one, unless the operator said it must be this one.
+// Binds the native port, and other ports of a node. A taken port is replaced by a free one, unless the operator said it must be this one.
 import { type Endpoint, type Listener, NetError, type Random } from '@atoll/base'
 import { PORT_MAX, PORT_MIN, PORT_TRIES_MAX } from './limits.ts'
 
@@ -20,12 +20,19 @@ export interface NativeAddress {
   readonly strict: boolean
 }
 
+/** A port for clients that speak something else. */
+export interface FrontAddress extends NativeAddress {
+  readonly protocol: string
+  /** The port of the configuration; `port` is where it was the last time. */
+  readonly wanted: number
+}
+
 /** Listens at the wanted port or a replacement. Rejects with a PortTakenError, or with the NetError of anything else. */
-export async function listenNative(
-  listen: (at: Endpoint) => Promise<Listener>,
+export async function listenNative<L extends Pick<Listener, 'endpoint'>>(
+  listen: (at: Endpoint) => Promise<L>,
   { host, port, strict }: NativeAddress,
   random: Random,
-): Promise<Listener> {
+): Promise<L> {
   let candidate = port
   for (let tries = 0; ; tries++) {
     try {

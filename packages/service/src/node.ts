@@ -25,7 +25,7 @@ import { ACK_SHARE, DRAIN_SHARE } from './limits.ts'
 import { LoadWatch } from './load.ts'
 import { createLog, type LogLevel } from './logging.ts'
 import { Metrics } from './metrics.ts'
-import { listenNative, type NativeAddress } from './native-listener.ts'
+import { type FrontAddress, listenNative, type NativeAddress } from './native-listener.ts'
 import { NodeRegistration } from './node-registration.ts'
 import { StallDetector } from './stall-detector.ts'
 
@@ -50,6 +50,8 @@ export interface NodeOptions {
   readonly secret: Uint8Array
   readonly config: ClusterConfig
   readonly native: NativeAddress
+  /** Where its clients find it that speak something else; the role binds them. */
+  readonly fronts?: readonly FrontAddress[]
 }
 
 /** What the parts of one process share. */

@@ -38,7 +38,7 @@ export class SimCluster {
   constructor({ seed, hashes, nodes, traceLinesMax = 0, hooksOf = () => ({}) }: SimClusterOptions) {
     this.#hooksOf = hooksOf
     this.simulation = createSimulation({ seed, hashes, traceLinesMax })
-    this.#config = parseConfig(JSON.stringify({ roles: { coordinator: { count: nodes } } }), 'the simulation')
+    this.#config = parseConfig(JSON.stringify({ roles: { coordinator: { count: nodes }, broker: { count: 0 } } }), 'the simulation')
     const planned = plannedNodes(this.#config)
     this.names = planned.map(({ name }) => name)
     this.#ports = new Map(planned.map(({ name, nativePort }) => [name, nativePort]))

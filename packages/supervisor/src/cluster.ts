@@ -1,16 +1,17 @@
 // The processes of one cluster on this machine: started together, watched, and each one handled by itself after that.
 import type { Logger } from '@atoll/base'
 import { type LinkRuleRow, nodeSetLinks, nodeStatus, ProtocolError } from '@atoll/protocol'
+import type { FrontPort } from '@atoll/service'
 import type { StartRequest } from './launch-messages.ts'
 import { expandRules } from './link-table.ts'
 import { nodeArguments, processEnvironment } from './node-command.ts'
-import { NodeProcess } from './node-process.ts'
+import { NodeProcess, wantedPort } from './node-process.ts'
 import type { NodeSessions } from './node-sessions.ts'
 import { NodeStatuses } from './node-statuses.ts'
 import { type ProcessList, TOKEN_VARIABLE } from './process-list.ts'
 import { type ProbedNode, whyNotReady } from './readiness.ts'
 import type { Reaper } from './reaper.ts'
-import type { RememberedPorts } from './remembered-ports.ts'
+import { doorOf, type RememberedPorts } from './remembered-ports.ts'
 import { type StatePaths, stderrFile } from './state-directory.ts'
 
 /** A link table must be confirmed within this long; a node that is slower gets it again when it resumes or starts, in milliseconds. */
@@ -146,7 +147,8 @@ export class Cluster {
     const { request, paths, sessions, reaper, processes, log } = this.#parts
     const place = { programs: request.programs, role: plan.role, name: plan.name, state: paths.directory, config: paths.config }
     const command = {
-      arguments: (port: number) => nodeArguments({ ...place, port, strictPorts: request.strictPorts }),
+      arguments: (port: number, fronts: readonly FrontPort[]) =>
+        nodeArguments({ ...place, port, fronts, strictPorts: request.strictPorts }),
       stderrPath: stderrFile(paths, plan.name),
     }
     return new NodeProcess(plan, command, {
@@ -174,13 +176,17 @@ export class Cluster {
   #startNode(node: NodeProcess): void {
     if (this.#stopped !== undefined) throw new ProtocolError('shutting_down')
     const { request, ports } = this.#parts
-    const { name, nativePort } = node.plan
-    node.start(request.strictPorts ? nativePort : ports.portFor(name, nativePort))
+    const { name, nativePort, fronts } = node.plan
+    if (request.strictPorts) return node.start(nativePort, fronts)
+    node.start(
+      ports.portFor(name, nativePort),
+      fronts.map(({ protocol, port }) => ({ protocol, port: ports.portFor(doorOf(name, protocol), port) })),
+    )
   }
 
   async #onBound(node: NodeProcess): Promise<void> {
-    const native = node.endpoints.find(({ protocol }) => protocol === 'native')
-    if (native !== undefined) this.#parts.ports.remember(node.plan.name, node.plan.nativePort, native.port)
+    for (const { protocol, port } of node.endpoints)
+      this.#parts.ports.remember(doorOf(node.plan.name, protocol), wantedPort(node.plan, protocol), port)
     if (!this.#seedsSent) {
       this.#sendFirstSeeds()
       return

@@ -9,7 +9,7 @@ export { nodeArguments, processEnvironment } from './node-command.ts'
 export { killLeftovers, leftovers } from './process-list.ts'
 export { identify, isRunning, type ProcessIdentity, settles, until } from './processes.ts'
 export { Reaper } from './reaper.ts'
-export { RememberedPorts } from './remembered-ports.ts'
+export { doorOf, RememberedPorts } from './remembered-ports.ts'
 export { replaceFile } from './replace-file.ts'
 export {
   clusterNames,

@@ -1,5 +1,6 @@
 // How a node's process is started, by the supervisor or by hand.
 import { join } from 'node:path'
+import type { FrontPort } from '@atoll/service'
 
 export interface NodePlace {
   /** The directory with one program per role. */
@@ -10,16 +11,19 @@ export interface NodePlace {
   readonly state: string
   /** Its resolved configuration. */
   readonly config: string
-  /** The port to try first. */
+  /** The native port to try first. */
   readonly port: number
+  /** The ports of its front doors to try first. */
+  readonly fronts: readonly FrontPort[]
   /** Fail when that port is taken. */
   readonly strictPorts: boolean
 }
 
 /** The arguments of Node for one node's process. */
-export function nodeArguments({ programs, role, name, state, config, port, strictPorts }: NodePlace): string[] {
+export function nodeArguments({ programs, role, name, state, config, port, fronts, strictPorts }: NodePlace): string[] {
   const place = ['--node', name, '--state', state, '--config', config, '--native-port', String(port)]
-  return [join(programs, `${role}.mjs`), ...place, ...(strictPorts ? ['--strict-ports'] : [])]
+  const doors = fronts.flatMap(front => ['--front', `${front.protocol}=${front.port}`])
+  return [join(programs, `${role}.mjs`), ...place, ...doors, ...(strictPorts ? ['--strict-ports'] : [])]
 }
 
 /**

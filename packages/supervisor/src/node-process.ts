@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { assert } from '@atoll/base'
 import { type EndpointRow, ProtocolError, type SupervisedNode } from '@atoll/protocol'
-import type { PlannedNode, ToNode, ToParent } from '@atoll/service'
+import type { FrontPort, PlannedNode, ToNode, ToParent } from '@atoll/service'
 import { isStopped, settles, signalGroup, until } from './processes.ts'
 import { openStderr } from './state-directory.ts'
 
@@ -12,8 +12,8 @@ export type NodeState = SupervisedNode['state']
 
 /** How a node's process is started. */
 export interface NodeCommand {
-  /** Arguments of Node for a process that tries `port` first. */
-  readonly arguments: (port: number) => readonly string[]
+  /** Arguments of Node for a process that tries these ports first: its native one and those of its front doors. */
+  readonly arguments: (port: number, fronts: readonly FrontPort[]) => readonly string[]
   /** Where its standard output and error go; the file of the process before is kept beside it. */
   readonly stderrPath: string
 }
@@ -90,8 +90,8 @@ export class NodeProcess {
     return this.#endpoints
   }
 
-  /** Starts its process, which tries `port` first. It has none now. */
-  start(port: number): void {
+  /** Starts its process, which tries `port` and `fronts` first. It has none now. */
+  start(port: number, fronts: readonly FrontPort[]): void {
     assert(this.#child === undefined, 'a node has one process')
     this.#asked = undefined
     this.#isBound = false
@@ -101,7 +101,7 @@ export class NodeProcess {
     this.#state = 'starting'
     this.#startedAtMs = Date.now()
     this.#startedOnClockMs = performance.now()
-    const args = this.#command.arguments(port)
+    const args = this.#command.arguments(port, fronts)
     const env = this.#events.starting(this)
     const output = openStderr(this.#command.stderrPath)
     // A group of its own, so that a signal reaches everything it starts and nothing of ours.
@@ -207,7 +207,7 @@ export class NodeProcess {
     const message = value as ToParent
     switch (message.kind) {
       case 'bound':
-        this.#endpoints = message.endpoints.map(endpoint => ({ ...endpoint, wanted: this.plan.nativePort }))
+        this.#endpoints = message.endpoints.map(endpoint => ({ ...endpoint, wanted: wantedPort(this.plan, endpoint.protocol) }))
         this.#isBound = true
         this.#events.bound(this)
         break
@@ -237,4 +237,9 @@ export class NodeProcess {
     this.#onRunning = []
     this.#events.ended(this, child.pid)
   }
+}
+
+/** The port that the configuration gives a node for a protocol. */
+export function wantedPort({ nativePort, fronts }: PlannedNode, protocol: string): number {
+  return fronts.find(front => front.protocol === protocol)?.port ?? nativePort
 }

@@ -31,3 +31,6 @@ export class RememberedPorts {
     replaceFile(this.#path, `${JSON.stringify(this.#byNode, undefined, 1)}\n`)
   }
 }
+
+/** Under what the port of a node’s door is remembered. */
+export const doorOf = (node: string, protocol: string): string => (protocol === 'native' ? node : `${node} ${protocol}`)

@@ -3,6 +3,7 @@ import { existsSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   clusterNames,
+  doorOf,
   heldNodes,
   killLeftovers,
   leftovers,
@@ -34,7 +35,11 @@ const signs: Record<Finding['outcome'], readonly [Style, string]> = { ok: ['gree
 export async function doctor(options: DoctorOptions, output: Output): Promise<number> {
   const target = findTarget(options)
   const remembered = new RememberedPorts(target.paths.ports)
-  const plan = resolveConfig(target, {}).plan.map(node => ({ ...node, nativePort: remembered.portFor(node.name, node.nativePort) }))
+  const plan = resolveConfig(target, {}).plan.map(node => ({
+    ...node,
+    nativePort: remembered.portFor(node.name, node.nativePort),
+    fronts: node.fronts.map(({ protocol, port }) => ({ protocol, port: remembered.portFor(doorOf(node.name, protocol), port) })),
+  }))
   const findings = [
     ...(await checkMachine(plan, target.stateRoot, await ourPorts(target))),
     ...(await Promise.all(clusterNames(target.stateRoot).map(name => checkCluster(target.stateRoot, name, options.fix === true)))).flat(),

@@ -79,7 +79,7 @@ async function runAlone({ target, paths, plan, text, own, options }: Alone, outp
   const seeds =
     options.join?.map(readAddress) ?? plan.filter(node => node.name !== name).map(({ host, nativePort }) => ({ host, port: nativePort }))
   const port = options.nativePort === undefined ? own.nativePort : Number(options.nativePort)
-  const place = { programs: import.meta.dirname, role, name, state: paths.directory, config, port }
+  const place = { programs: import.meta.dirname, role, name, state: paths.directory, config, port, fronts: own.fronts }
   return await attend(nodeArguments({ ...place, strictPorts: options.strictPorts === true }), seeds, output)
 }
 

@@ -1,6 +1,17 @@
 // The front door of `broker`.
-export type { CoordinatorSettings, GroupAnswer, GroupEffects, GroupInput, GroupRecord, GroupRequest, GroupState } from './groups/index.ts'
-export { defaultCoordinatorSettings, GroupCoordinator, partitionOfGroup } from './groups/index.ts'
+export type {
+  AskGroups,
+  CoordinatorSettings,
+  GroupAnswer,
+  GroupEffects,
+  GroupInput,
+  GroupLog,
+  GroupRecord,
+  GroupRequest,
+  GroupServiceOptions,
+  GroupState,
+} from './groups/index.ts'
+export { defaultCoordinatorSettings, GroupCoordinator, GroupService, groupHandlers, partitionOfGroup } from './groups/index.ts'
 export type { ApiName, KafkaRequest, KafkaResponse } from './kafka/apis.ts'
 export { apis } from './kafka/apis.ts'
 export type { KafkaClient, KafkaContext, KafkaHandler, KafkaHandlers } from './kafka/handlers.ts'

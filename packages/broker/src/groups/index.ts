@@ -9,3 +9,5 @@ export {
 } from './group-coordinator.ts'
 export type { GroupAnswer, GroupRequest, GroupState } from './group-messages.ts'
 export type { GroupRecord } from './group-records.ts'
+export { type GroupLog, GroupService, type GroupServiceOptions } from './group-service.ts'
+export { type AskGroups, groupHandlers } from './kafka-handlers.ts'

@@ -15,6 +15,8 @@ export const COMMIT_OFFSETS_MAX = 10_000
 export const GROUP_OFFSETS_MAX = 100_000
 /** Requests that wait until what they caused is stored; one more is told to come back. */
 export const STORING_MAX = 16_384
+/** Between two ticks of one coordinator at least, in milliseconds: deadlines that lie close together are one. */
+export const TICK_MS_MIN = 10
 /** Tombstones written at once. */
 export const TOMBSTONES_MAX = 1_000
 

@@ -68,7 +68,7 @@ export class Serving {
       .serve(kvConversation, keyValueHandlers(replica, this.#watches, this.#clock))
       .serve(rightsConversation, rightsHandlers({ replica, leases: this.#leases, waiters: this.#waiters, observers: this.#observers }))
       .serve(registryConversation, registryHandlers(this.#self, replica, this.#watches))
-      .serve(topicsConversation, topicsHandlers(replica))
+      .serve(topicsConversation, topicsHandlers(replica, this.controller))
   }
 
   count(metrics: Metrics): void {

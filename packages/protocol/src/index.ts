@@ -192,6 +192,7 @@ export {
   type IsrProposal,
   isrChange,
   leadersElect,
+  nodeExited,
   PARTITION_CHANGES_MAX,
   PARTITIONS_PER_REQUEST_MAX,
   PARTITIONS_PER_TOPIC_MAX,

@@ -6,6 +6,7 @@ import {
   type LeaseId,
   leaseGrant,
   leaseKeepAlive,
+  nodeExited,
   nodeRegister,
   type PartitionRecord,
   partitionKey,
@@ -116,7 +117,9 @@ describe('the controller of real coordinators', () => {
     const brokers = await cluster()
     const { scene } = brokers
     const { leader } = await brokers.partition('t')
-    scene.begin(async () => controllerOf(scene)?.exited(leader as NodeId, 1 as Incarnation))
+    const notice = { node: leader as NodeId, incarnation: 1 as Incarnation }
+    await scene.ask(scene.leader(), nodeExited, notice)
+    await expect(scene.ask(scene.follower(), nodeExited, notice)).rejects.toMatchObject({ code: 'not_leader' })
     await scene.run(100)
     expect((await brokers.partition('t')).leaderEpoch).toBe(1)
   })

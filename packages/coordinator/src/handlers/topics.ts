@@ -1,10 +1,11 @@
 // The topics conversation: its requests are commands as they are. What a topic may be told is checked here, because the
 // state machine must make the same of a log whichever settings its build knows.
 import type { HandlersOf, topicsConversation } from '@atoll/protocol'
+import type { Controller } from '../controller/controller.ts'
 import { checkTopicConfigs } from '../core/index.ts'
 import type { Replica } from '../replica.ts'
 
-export function topicsHandlers(replica: Replica): HandlersOf<typeof topicsConversation> {
+export function topicsHandlers(replica: Replica, controller: Controller): HandlersOf<typeof topicsConversation> {
   return {
     topicCreate: async (request, context) => {
       checkTopicConfigs(request.configs)
@@ -22,6 +23,12 @@ export function topicsHandlers(replica: Replica): HandlersOf<typeof topicsConver
     replicasYield: (request, context) => replica.change({ kind: 'replicas_yield', ...request }, context),
     leadersElect: (request, context) => replica.change({ kind: 'leaders_elect', ...request }, context),
     partitionsReassign: (request, context) => replica.change({ kind: 'partitions_reassign', ...request }, context),
+    nodeExited: ({ node, incarnation }) => {
+      replica.expectLeader()
+      // Whoever knows the cluster’s secret is believed: a lie costs a node its registration, never anybody’s data.
+      controller.exited(node, incarnation)
+      return {}
+    },
     producerIds: (request, context) => replica.change({ kind: 'producer_ids', ...request }, context),
   }
 }

@@ -1,10 +1,11 @@
 // Topics: what brokers and administrators ask of the controller. The requests that change something are replicated
 // commands; what they change is read under reserved keys (stored-topics.ts).
+import type { Incarnation } from '@atoll/base'
 import { bool, i53, list, nodeName, oneOf, optional, str, u16, u32, type ValueOf } from '../field-types.ts'
 import { field, struct } from '../fields.ts'
 import { conversation, rpc } from '../table.ts'
 import { once, type Revision, revisionAfter } from './keys.ts'
-import { exactlyOnce } from './kv.ts'
+import { exactlyOnce, leading } from './kv.ts'
 import {
   type LeaderEpoch,
   REPLICAS_MAX,
@@ -226,6 +227,19 @@ export const producerIds = rpc({
   errors: brokerErrors,
 })
 
+export const nodeExited = rpc({
+  key: 0x056b,
+  name: 'node_exited',
+  doc: 'The supervisor, whose child it was, says that a process is gone: nobody has to wait until its lease ends.',
+  idempotent: true,
+  request: {
+    node: field(nodeName(), 'Which node.'),
+    incarnation: field(i53<Incarnation>(), 'The latest that the process was known by; one that registered with a later one is another.'),
+  },
+  response: {},
+  errors: leading,
+})
+
 export const topicsConversation = conversation({
   name: 'topics',
   doc: 'Topics, partitions and their leaders, as brokers and administrators change them.',
@@ -242,5 +256,6 @@ export const topicsConversation = conversation({
     leadersElect,
     partitionsReassign,
     producerIds,
+    nodeExited,
   },
 })

@@ -214,14 +214,14 @@ export class Agreement {
    * On one host nothing but the absence of a process refuses connections to its very own address. Gossip takes somebody for
    * dead on that only when two saw it, or when it is alone, and then nobody else saw it.
    */
-  #suspect({ node, incarnation, by, meta }: DeadMember): void {
+  #suspect({ node, by, meta }: DeadMember): void {
     const { node: self } = this.self
     const witnesses = this.#theNode.gossip.members().filter(one => one.state === 'alive' && one.node !== self && one.node !== node)
     const other = by === undefined || by === self ? witnesses[0]?.node : by
     if (other === undefined) return
     const native = meta.endpoints.find(({ protocol }) => protocol === 'native')
     if (native === undefined || native.host !== this.#options.native.host) return
-    void this.serving.controller.suspect({ node, incarnation, by: other, endpoint: { host: native.host, port: native.port } })
+    void this.serving.controller.suspect({ node, by: other, endpoint: { host: native.host, port: native.port } })
   }
 
   #count(driver: RaftDriver<Applied>): void {

@@ -1,5 +1,5 @@
 // The controller on real coordinators: brokers that are there by what they say over the wire, and a leader that dies.
-import type { Endpoint, Incarnation, NodeId } from '@atoll/base'
+import type { Incarnation, NodeId } from '@atoll/base'
 import {
   brokerReady,
   kvGet,
@@ -23,10 +23,16 @@ const topics = topicRecord()
 const partitions = partitionRecord()
 const name = (n: number) => `broker-${n}` as NodeId
 
+const NOBODY = { host: '127.0.0.1', port: 9 }
+const SOMEBODY = { host: '127.0.0.1', port: 7_201 }
+/** Each test looks for its brokers where it wants to find them. */
+const ADDRESSES = [NOBODY, SOMEBODY].map(endpoint => ({ protocol: 'native', ...endpoint }))
+
 /** Brokers as far as coordinators see them: registered, with leases. */
 class Brokers {
   readonly scene: SimulatedCoordinators
   readonly leases = new Map<number, LeaseId>()
+  readonly epochs = new Map<NodeId, Revision>()
 
   constructor(scene: SimulatedCoordinators) {
     this.scene = scene
@@ -37,8 +43,9 @@ class Brokers {
     const { lease } = await scene.ask(scene.leader(), leaseGrant, { ...never, ttlMs })
     this.leases.set(n, lease)
     const about = { node: name(n), role: 'broker', disk: `disk-${n}`, replaces: undefined, starts, cleanEpoch: 0 as Revision }
-    const process = { bootId: 'boot', incarnation: starts as Incarnation, lease, endpoints: [] }
+    const process = { bootId: 'boot', incarnation: starts as Incarnation, lease, endpoints: ADDRESSES }
     const { epoch } = await scene.ask(scene.leader(), nodeRegister, { ...never, ...about, ...process })
+    this.epochs.set(name(n), epoch)
     await scene.ask(scene.leader(), brokerReady, { ...never, node: name(n), epoch, rack: '' })
   }
 
@@ -117,7 +124,7 @@ describe('the controller of real coordinators', () => {
     const brokers = await cluster()
     const { scene } = brokers
     const { leader } = await brokers.partition('t')
-    const notice = { node: leader as NodeId, incarnation: 1 as Incarnation }
+    const notice = { node: leader as NodeId, epoch: brokers.epochs.get(leader as NodeId) as Revision }
     await scene.ask(scene.leader(), nodeExited, notice)
     await expect(scene.ask(scene.follower(), nodeExited, notice)).rejects.toMatchObject({ code: 'not_leader' })
     await scene.run(100)
@@ -128,14 +135,12 @@ describe('the controller of real coordinators', () => {
     const brokers = await cluster()
     const { scene } = brokers
     const { leader } = await brokers.partition('t')
-    const suspect = (endpoint: Endpoint) =>
-      scene.doing(async () =>
-        controllerOf(scene)?.suspect({ node: leader as NodeId, incarnation: 1 as Incarnation, by: name(9), endpoint }),
-      )
-    await suspect(scene.at(scene.follower()))
+    const suspect = (endpoint: typeof NOBODY) =>
+      scene.doing(async () => controllerOf(scene)?.suspect({ node: leader as NodeId, by: name(9), endpoint }))
+    await suspect(SOMEBODY)
     await scene.run(100)
     expect((await brokers.partition('t')).leaderEpoch).toBe(0)
-    await suspect({ host: '127.0.0.1', port: 9 })
+    await suspect(NOBODY)
     await scene.run(100)
     expect((await brokers.partition('t')).leaderEpoch).toBe(1)
   })

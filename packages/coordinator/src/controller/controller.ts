@@ -1,23 +1,13 @@
 // Drives the controller on the leader: from when an entry of its own term is applied, so that everything its predecessors
 // proposed is known, until the leadership ends, it follows what is applied and proposes what the planner wants, one command
 // at a time. Nothing of it outlives a leadership; what came to nothing is looked at again.
-import {
-  type Clock,
-  type Endpoint,
-  type Incarnation,
-  type Logger,
-  type MonotonicMs,
-  type Net,
-  NetError,
-  type NodeId,
-  type Timer,
-} from '@atoll/base'
+import { type Clock, type Logger, type MonotonicMs, type Net, NetError, type NodeId, type Timer } from '@atoll/base'
 import { ProtocolError } from '@atoll/protocol'
 import type { RaftEvent } from '@atoll/raft'
 import type { Applied, Command } from '../core/index.ts'
 import { CONTROLLER_PROPOSAL_MS_MAX, CONTROLLER_RETRY_MS, EXIT_PROBE_MS } from '../limits.ts'
 import type { Replica, ReplicaListener } from '../replica.ts'
-import { Exits } from './exits.ts'
+import { type Exit, Exits } from './exits.ts'
 import { Planner, type PlannerOptions } from './planner.ts'
 
 export interface ControllerOptions {
@@ -40,9 +30,9 @@ interface Reign {
 /** A process that gossip takes for gone, because its own address refuses connections. */
 export interface Suspect {
   readonly node: NodeId
-  readonly incarnation: Incarnation
   readonly by: NodeId
-  readonly endpoint: Endpoint
+  /** Its native address, on this host. */
+  readonly endpoint: { readonly host: string; readonly port: number }
 }
 
 export class Controller implements ReplicaListener {
@@ -61,11 +51,13 @@ export class Controller implements ReplicaListener {
   }
 
   /** Has a look of its own at who is said to be gone: with that, it is proven. Never rejects but for a bug. */
-  async suspect({ node, incarnation, by, endpoint }: Suspect): Promise<void> {
+  async suspect({ node, by, endpoint }: Suspect): Promise<void> {
     const { net, clock, self } = this.#options
-    const reign = this.#reign
-    if (reign?.planner === undefined) return
-    this.#exits.refused(node, incarnation, by, clock.monotonicMs())
+    // Whoever has registered before this look, at that address, is who is looked for.
+    const registered = this.#reign?.planner?.view.registration(node)
+    const isThere = registered?.endpoints.some(({ host, port }) => host === endpoint.host && port === endpoint.port)
+    if (registered?.state !== 'active' || isThere !== true) return
+    this.#exits.refused(node, by, clock.monotonicMs())
     try {
       const connection = await net.connect(endpoint, { timeoutMs: EXIT_PROBE_MS })
       connection.open({ onData: () => {}, onDrain: () => {}, onClose: () => {} })
@@ -73,18 +65,17 @@ export class Controller implements ReplicaListener {
       this.#exits.forget(node)
     } catch (error) {
       if (!(error instanceof NetError)) throw error
-      if (error.code !== 'refused') return
-      const exit = this.#exits.refused(node, incarnation, self, clock.monotonicMs())
-      if (exit === undefined || reign !== this.#reign) return
-      this.exited(node, exit.incarnation)
+      if (error.code !== 'refused' || !this.#exits.refused(node, self, clock.monotonicMs())) return
+      this.#exits.forget(node)
+      this.exited({ node, epoch: registered.epoch })
     }
   }
 
-  /** That process is gone: its parent says so, or two were refused at its address. */
-  exited(node: NodeId, incarnation: Incarnation): void {
+  /** The process with that registration is gone: its parent says so, or two were refused at its address. */
+  exited(exit: Exit): void {
     const planner = this.#reign?.planner
     if (planner === undefined) return
-    planner.exited({ node, incarnation })
+    planner.exited(exit)
     this.#go()
   }
 

@@ -69,7 +69,7 @@ export class Planner {
   #fence(): Command | undefined {
     for (const [node, exit] of this.#exits) {
       const registration = this.view.registration(exit.node)
-      if (registration?.state === 'active' && registration.incarnation <= exit.incarnation)
+      if (registration?.state === 'active' && registration.epoch === exit.epoch)
         return { kind: 'node_fence', node: exit.node, epoch: registration.epoch }
       this.#exits.delete(node)
     }

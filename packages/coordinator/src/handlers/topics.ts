@@ -23,10 +23,10 @@ export function topicsHandlers(replica: Replica, controller: Controller): Handle
     replicasYield: (request, context) => replica.change({ kind: 'replicas_yield', ...request }, context),
     leadersElect: (request, context) => replica.change({ kind: 'leaders_elect', ...request }, context),
     partitionsReassign: (request, context) => replica.change({ kind: 'partitions_reassign', ...request }, context),
-    nodeExited: ({ node, incarnation }) => {
+    nodeExited: ({ node, epoch }) => {
       replica.expectLeader()
       // Whoever knows the cluster’s secret is believed: a lie costs a node its registration, never anybody’s data.
-      controller.exited(node, incarnation)
+      controller.exited({ node, epoch })
       return {}
     },
     producerIds: (request, context) => replica.change({ kind: 'producer_ids', ...request }, context),

@@ -1,6 +1,5 @@
 // Topics: what brokers and administrators ask of the controller. The requests that change something are replicated
 // commands; what they change is read under reserved keys (stored-topics.ts).
-import type { Incarnation } from '@atoll/base'
 import { bool, i53, list, nodeName, oneOf, optional, str, u16, u32, type ValueOf } from '../field-types.ts'
 import { field, struct } from '../fields.ts'
 import { conversation, rpc } from '../table.ts'
@@ -234,7 +233,7 @@ export const nodeExited = rpc({
   idempotent: true,
   request: {
     node: field(nodeName(), 'Which node.'),
-    incarnation: field(i53<Incarnation>(), 'The latest that the process was known by; one that registered with a later one is another.'),
+    epoch: field(i53<Revision>(), 'The registration of that process; a later one is not touched.'),
   },
   response: {},
   errors: leading,

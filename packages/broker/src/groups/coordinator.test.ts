@@ -1,8 +1,7 @@
 // What is stored of groups: offsets, assignments, and what another coordinator makes of them.
 import { describe, expect, it } from 'vitest'
-import { partitionOfGroup } from './group-coordinator.ts'
 import { type GroupAnswer } from './group-messages.ts'
-import { groupRecord, offsetRecord, readGroupRecord } from './group-records.ts'
+import { groupRecord, offsetRecord, partitionOfGroup, readGroupRecord } from './group-records.ts'
 import { commit, fetch, heartbeat, join, ScriptedGroups, sync } from './scripted-groups.ts'
 
 const DAY_MS = 24 * 3_600_000
@@ -207,6 +206,35 @@ describe('another coordinator', () => {
     expect(told(one, join())).toBe('coordinator_not_available')
     one.storeAll()
     expect(errorOf(one.answer(deleting))).toBe('none')
+  })
+
+  it('[GT6] that has many offsets ends in batches of a bounded size, and whole', () => {
+    const one = new ScriptedGroups()
+    for (let first = 0; first < 2_500; first += 500) {
+      const offsets = Array.from({ length: 500 }, (_, n) => ({
+        topic: 't',
+        partition: first + n,
+        offset: 1,
+        leaderEpoch: -1,
+        metadata: '',
+      }))
+      expect(told(one, commit('', -1, 0, { offsets }))).toBe('none')
+    }
+    one.slowStore = true
+    const deleting = one.send({ kind: 'delete', groupId: 'g' })
+    expect(one.waiting.map(({ records }) => records.length)).toEqual([1_000, 1_000, 501])
+    one.storeAll()
+    expect(errorOf(one.answer(deleting))).toBe('none')
+    one.takeOver()
+    expect(one.answer(one.send({ kind: 'fetch', groupId: 'g', places: undefined }))).toMatchObject({ offsets: [] })
+    const large = Array.from({ length: 200 }, (_, n) => ({
+      topic: 't',
+      partition: n,
+      offset: 1,
+      leaderEpoch: -1,
+      metadata: 'x'.repeat(4_000),
+    }))
+    expect(told(one, commit('', -1, 0, { offsets: large }))).toBe('invalid_commit_offset_size')
   })
 
   it('[GT7] reads Kafka’s records, and passes over those it does not know', () => {

@@ -4,63 +4,28 @@
 // Requests and time come in, answers and records go out; it has no timers of its own, only a next deadline.
 import { type MonotonicMs, unreachable } from '@atoll/base'
 import type { KafkaErrorName } from '../kafka/kafka-errors.ts'
-import { Group, type GroupHost, type GroupSettings } from './group.ts'
+import type { CoordinatorSettings, GroupEffects, GroupInput, Now } from './coordinator-inputs.ts'
+import { Group, type GroupHost } from './group.ts'
 import {
   type CommitRequest,
   type DeleteOffsetsRequest,
-  type FetchRequest,
   type GroupAnswer,
   type GroupRequest,
   type OffsetPlace,
   refusal,
 } from './group-messages.ts'
-import { GroupOffsets } from './group-offsets.ts'
+import { fetchedOffsets, GroupOffsets } from './group-offsets.ts'
 import { type GroupRecord, groupRecord, offsetRecord, readGroupRecord, type StoredOffset } from './group-records.ts'
-import { COMMIT_OFFSETS_MAX, GROUP_OFFSETS_MAX, GROUPS_MAX, OFFSET_METADATA_MAX, STORING_MAX, TOMBSTONES_MAX } from './limits.ts'
-
-export interface CoordinatorSettings extends GroupSettings {
-  /** How long offsets of a group without members are remembered, in milliseconds. */
-  readonly offsetRetentionMs: number
-  /** Between two looks for what is to be forgotten, in milliseconds. */
-  readonly retentionCheckMs: number
-}
-
-export const defaultCoordinatorSettings: CoordinatorSettings = {
-  sessionTimeoutMsMin: 500,
-  sessionTimeoutMsMax: 1_800_000,
-  membersMax: 1_000,
-  joinDelayMs: 0,
-  offsetRetentionMs: 7 * 24 * 3_600_000,
-  retentionCheckMs: 600_000,
-}
-
-export type GroupInput =
-  /** Records of the partition, from its beginning on, in order. */
-  | { readonly kind: 'replay'; readonly records: readonly GroupRecord[] }
-  /** That was all of them, up to where this leadership began. */
-  | { readonly kind: 'loaded' }
-  | { readonly kind: 'request'; readonly requestId: number; readonly request: GroupRequest }
-  /** Records that were to be stored are committed, or are not. Answered in the order in which they were asked for. */
-  | { readonly kind: 'stored'; readonly ticket: number; readonly error: KafkaErrorName | undefined }
-  /** Nobody waits for the answer any more. */
-  | { readonly kind: 'abandoned'; readonly requestId: number }
-  | { readonly kind: 'topics_deleted'; readonly topics: readonly string[] }
-  | { readonly kind: 'tick' }
-  /** This broker leads the partition no more. */
-  | { readonly kind: 'resigned' }
-
-export interface GroupEffects {
-  readonly answers: readonly { readonly requestId: number; readonly answer: GroupAnswer }[]
-  /** Each list is appended as one batch, in this order. */
-  readonly store: readonly { readonly ticket: number; readonly records: readonly GroupRecord[] }[]
-  /** When the next `tick` is due; `Infinity` while nothing runs. */
-  readonly nextTickMs: number
-}
-
-export interface Now {
-  readonly nowMs: MonotonicMs
-  readonly wallMs: number
-}
+import {
+  COMMIT_OFFSETS_MAX,
+  GROUP_BYTES_MAX,
+  GROUP_OFFSETS_MAX,
+  GROUPS_MAX,
+  OFFSET_METADATA_MAX,
+  OFFSET_RECORD_BYTES,
+  STORING_MAX,
+  TOMBSTONES_MAX,
+} from './limits.ts'
 
 interface Kept {
   readonly group: Group
@@ -175,7 +140,7 @@ export class GroupCoordinator {
       case 'commit':
         return this.#commit(requestId, request, kept)
       case 'fetch':
-        return this.#host.answer(requestId, { kind: 'fetch', error: 'none', offsets: fetched(request, kept?.offsets) })
+        return this.#host.answer(requestId, { kind: 'fetch', error: 'none', offsets: fetchedOffsets(request, kept?.offsets) })
       case 'describe':
         return this.#host.answer(requestId, kept?.group.describe() ?? refusal(request, 'none'))
       case 'delete':
@@ -216,7 +181,12 @@ export class GroupCoordinator {
             : undefined
         : found.group.commitError(request)
     if (error !== undefined) return this.#host.answer(requestId, refusal(request, error))
-    if (offsets.length > COMMIT_OFFSETS_MAX || (found?.offsets.size ?? 0) + offsets.length > GROUP_OFFSETS_MAX)
+    const bytes = offsets.reduce(
+      (sum, { topic, metadata }) => sum + 3 * (groupId.length + topic.length + metadata.length) + OFFSET_RECORD_BYTES,
+      0,
+    )
+    const more = (found?.offsets.size ?? 0) + offsets.length
+    if (offsets.length > COMMIT_OFFSETS_MAX || more > GROUP_OFFSETS_MAX || bytes > GROUP_BYTES_MAX)
       return this.#host.answer(requestId, refusal(request, 'invalid_commit_offset_size'))
     const kept = found ?? this.#keep(groupId)
     const outcomes = offsets.map(
@@ -267,18 +237,25 @@ export class GroupCoordinator {
     this.#end(groupId, kept, error => refuse(error ?? 'none'))
   }
 
-  /** The group and all it committed end, in one batch. */
+  /** The group and all it committed end: a bounded number of records at once, those of the group last. */
   #end(groupId: string, kept: Kept, done: (error: KafkaErrorName | undefined) => void): void {
     kept.group.bury()
     const places = [...kept.offsets.entries()]
+    let failed: KafkaErrorName | undefined
+    for (let at = 0; at + TOMBSTONES_MAX < places.length; at += TOMBSTONES_MAX) {
+      const some = places.slice(at, at + TOMBSTONES_MAX).map(place => ({ ...place, value: undefined }))
+      this.#storeOffsets(groupId, kept, some, error => (failed ??= error))
+    }
+    const last = places.slice(Math.floor(Math.max(0, places.length - 1) / TOMBSTONES_MAX) * TOMBSTONES_MAX)
     const records = [
-      ...places.map(({ topic, partition }) => offsetRecord(groupId, topic, partition, undefined)),
+      ...last.map(({ topic, partition }) => offsetRecord(groupId, topic, partition, undefined)),
       groupRecord(groupId, undefined),
     ]
     this.#store(records, error => {
-      if (error === undefined) this.#groups.delete(groupId)
+      failed ??= error
+      if (failed === undefined) this.#groups.delete(groupId)
       else kept.group.revive()
-      done(error)
+      done(failed)
     })
   }
 
@@ -396,19 +373,3 @@ export class GroupCoordinator {
     return new Group(groupId, this.#host, this.#settings)
   }
 }
-
-/** Where a group’s state is: Kafka’s rule, Java’s hash of the name modulo the partitions. */
-export function partitionOfGroup(groupId: string, partitions: number): number {
-  let hash = 0
-  for (let i = 0; i < groupId.length; i++) hash = (Math.imul(31, hash) + groupId.charCodeAt(i)) | 0
-  return (hash & 0x7fff_ffff) % partitions
-}
-
-function fetched({ places }: FetchRequest, offsets: GroupOffsets | undefined) {
-  const none = { offset: -1, leaderEpoch: -1, metadata: '' }
-  if (places === undefined)
-    return [...(offsets?.entries() ?? [])].map(({ topic, partition, value }) => ({ topic, partition, ...pick(value) }))
-  return places.map(({ topic, partition }) => ({ topic, partition, ...pick(offsets?.get({ topic, partition }) ?? none) }))
-}
-
-const pick = ({ offset, leaderEpoch, metadata }: Omit<StoredOffset, 'commitTimestamp'>) => ({ offset, leaderEpoch, metadata })

@@ -1,7 +1,7 @@
 // The offsets that one group has committed: the last one stored for each partition. One that is not stored yet counts for
 // nobody, so what a client was told it can go on from is still there at the next coordinator.
 
-import type { OffsetPlace } from './group-messages.ts'
+import type { FetchedOffset, FetchRequest, OffsetPlace } from './group-messages.ts'
 import type { StoredOffset } from './group-records.ts'
 
 export interface CommittedOffset extends OffsetPlace {
@@ -43,3 +43,13 @@ export class GroupOffsets {
     for (const [partition, value] of this.#topics.get(topic) ?? []) yield { topic, partition, value }
   }
 }
+
+/** What a group that may not be there is answered. */
+export function fetchedOffsets({ places }: FetchRequest, offsets: GroupOffsets | undefined): FetchedOffset[] {
+  const none = { offset: -1, leaderEpoch: -1, metadata: '' }
+  if (places === undefined)
+    return [...(offsets?.entries() ?? [])].map(({ topic, partition, value }) => ({ topic, partition, ...pick(value) }))
+  return places.map(({ topic, partition }) => ({ topic, partition, ...pick(offsets?.get({ topic, partition }) ?? none) }))
+}
+
+const pick = ({ offset, leaderEpoch, metadata }: Omit<StoredOffset, 'commitTimestamp'>) => ({ offset, leaderEpoch, metadata })

@@ -133,3 +133,10 @@ function written(version: number, write: (writer: WireWriter) => void): Uint8Arr
   // Without the length that stands in front of messages.
   return piece === undefined ? new Uint8Array(0) : piece.slice(4)
 }
+
+/** Where a group’s state is: Kafka’s rule, Java’s hash of the name modulo the partitions. */
+export function partitionOfGroup(groupId: string, partitions: number): number {
+  let hash = 0
+  for (let i = 0; i < groupId.length; i++) hash = (Math.imul(31, hash) + groupId.charCodeAt(i)) | 0
+  return (hash & 0x7fff_ffff) % partitions
+}

@@ -4,9 +4,10 @@
 import { type Clock, InvariantError, type Logger, type MonotonicMs, type Timer } from '@atoll/base'
 import { KafkaError } from '../kafka/handlers.ts'
 import type { KafkaErrorName } from '../kafka/kafka-errors.ts'
-import { type CoordinatorSettings, GroupCoordinator, type GroupEffects, type GroupInput, partitionOfGroup } from './group-coordinator.ts'
+import type { CoordinatorSettings, GroupEffects, GroupInput } from './coordinator-inputs.ts'
+import { GroupCoordinator } from './group-coordinator.ts'
 import { type GroupAnswer, type GroupRequest, refusal } from './group-messages.ts'
-import type { GroupRecord } from './group-records.ts'
+import { type GroupRecord, partitionOfGroup } from './group-records.ts'
 import { TICK_MS_MIN } from './limits.ts'
 
 /** The topic of groups and offsets, as far as this broker leads it. */

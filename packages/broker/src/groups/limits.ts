@@ -9,6 +9,8 @@ export const PENDING_MEMBERS_MAX = 1_000
 export const GROUP_BYTES_MAX = 900 * 1_024
 /** Words that go with a committed offset, in UTF-16 code units. */
 export const OFFSET_METADATA_MAX = 4_096
+/** What the record of one offset takes beside its names and words, in bytes. */
+export const OFFSET_RECORD_BYTES = 64
 /** Offsets in one commit. */
 export const COMMIT_OFFSETS_MAX = 10_000
 /** Offsets remembered per group. */

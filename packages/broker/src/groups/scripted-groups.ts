@@ -1,13 +1,8 @@
 // For tests: a coordinator, the records it has stored, and clients’ requests in short words.
 import type { MonotonicMs } from '@atoll/base'
 import type { KafkaErrorName } from '../kafka/kafka-errors.ts'
-import {
-  type CoordinatorSettings,
-  defaultCoordinatorSettings,
-  GroupCoordinator,
-  type GroupEffects,
-  type GroupInput,
-} from './group-coordinator.ts'
+import { type CoordinatorSettings, defaultCoordinatorSettings, type GroupEffects, type GroupInput } from './coordinator-inputs.ts'
+import { GroupCoordinator } from './group-coordinator.ts'
 import type { CommitRequest, GroupAnswer, GroupRequest, JoinRequest, LeaveRequest, SyncRequest } from './group-messages.ts'
 import type { GroupRecord } from './group-records.ts'
 

@@ -1,6 +1,6 @@
 // Rules PH1 to PH7: three brokers' partitions in one simulated process, with their disks' files side by side.
 import { type Logger, type NodeId, nodeId, silentLogger } from '@atoll/base'
-import { openLogStore } from '@atoll/commit-log'
+import { type LogStore, openLogStore } from '@atoll/commit-log'
 import { type PartitionRecord, ProtocolError, type Revision } from '@atoll/protocol'
 import { encodeBatch, type Offset, readBatchHeader } from '@atoll/records'
 import { createSimHashes, createSimulation, type SimPorts } from '@atoll/sim-ports'
@@ -42,6 +42,7 @@ class Scene {
     uncleanEpoch: undefined,
   }
   readonly #ports: SimPorts
+  readonly #stores = new Map<NodeId, LogStore>()
 
   constructor(ports: SimPorts) {
     this.#ports = ports
@@ -54,6 +55,7 @@ class Scene {
   async start(node: NodeId): Promise<void> {
     const { disk, clock, compute } = this.#ports
     const store = await openLogStore({ disk, clock, compute, directory: `${node}/logs` })
+    this.#stores.set(node, store)
     const host = new PartitionHost({
       self: node,
       disk,
@@ -93,6 +95,24 @@ class Scene {
     this.damaged.push(await host.open(KEY, this.record))
     this.hosts.set(node, host)
     host.assign(KEY, this.record, 1)
+  }
+
+  async stop(place: number): Promise<void> {
+    const node = names[place - 1] as NodeId
+    await this.host(place).closeAll()
+    this.hosts.delete(node)
+    await this.#stores.get(node)?.close()
+  }
+
+  /** Spoils a byte in the middle of its log. */
+  async damage(place: number): Promise<void> {
+    const directory = `${names[place - 1]}/logs/00ff-0`
+    const { disk } = this.#ports
+    const found = (await disk.list(directory)).find(({ name }) => name.endsWith('.log'))
+    const file = disk.open(`${directory}/${found?.name}`, 'update')
+    file.write(new Uint8Array([0xff]), 700)
+    await file.sync()
+    file.close()
   }
 
   commit(change: Partial<PartitionRecord>): void {
@@ -203,6 +223,33 @@ describe('hosted partitions', () => {
       expect(await codeOf(scene.produce(1, 1, 'all', 100))).toBe('request_timed_out')
       scene.commit({ isr: scene.record.isr.slice(0, 1) })
       expect(await codeOf(scene.produce(1, 2))).toBe('not_enough_replicas')
+    })
+  })
+
+  it('[PH4] delete on every replica what is not wanted, and nothing that is not committed', async () => {
+    await withHosts(async scene => {
+      for (let sequence = 0; sequence < 4; sequence++) await scene.produce(1, sequence)
+      expect(await scene.host(1).deleteRecords(KEY, 3 as Offset, 2_000)).toBe(3)
+      await scene.until(() => [1, 2, 3].every(place => scene.host(place).log(KEY)?.logStart === 3))
+      expect(await codeOf(scene.host(1).deleteRecords(KEY, 9 as Offset, 2_000))).toBe('offset_out_of_range')
+      expect(await codeOf(scene.host(2).deleteRecords(KEY, 4 as Offset, 2_000))).toBe('not_partition_leader')
+      scene.host(1).retain(KEY, 9 as Offset)
+      await scene.until(() => scene.host(3).log(KEY)?.logStart === 4)
+    })
+  })
+
+  it('[PH8] with damage are filled again from the others, and then owe nothing', async () => {
+    await withHosts(async scene => {
+      for (let sequence = 0; sequence < 30; sequence++) await scene.produce(1, sequence)
+      await scene.stop(3)
+      scene.commit({ isr: scene.record.isr.slice(0, 2) })
+      await scene.damage(3)
+      await scene.start(names[2] as NodeId)
+      expect(scene.damaged.at(-1)).toBe(true)
+      expect(scene.host(3).log(KEY)?.owes).toBe(true)
+      await scene.until(() => scene.record.isr.length === 3)
+      await scene.until(() => scene.host(3).log(KEY)?.owes === false)
+      expect(scene.host(3).log(KEY)?.logEnd).toBe(30)
     })
   })
 

@@ -12,7 +12,7 @@ import {
   type RequestOf,
   type ResponseOf,
 } from '@atoll/protocol'
-import type { BatchHeader } from '@atoll/records'
+import type { BatchHeader, Offset } from '@atoll/records'
 import {
   assignmentOf,
   type PartitionKey,
@@ -25,7 +25,7 @@ import {
 } from './adapters/fetch-wire.ts'
 import { type DiskPartitionLog, openPartitionLog } from './adapters/partition-log.ts'
 import type { Assignment, IsrProposal, ProposalAnswer, Registrations } from './partition/assignment.ts'
-import type { Answer, Cut, ProduceDoubt, ProduceRefusal, ReplicaEvent, ResignReason } from './partition/effects.ts'
+import type { Cut, ReplicaEvent, ResignReason } from './partition/effects.ts'
 import type { FetchRequest, FetchResponse } from './partition/fetch-messages.ts'
 import type { ColdRead } from './partition/fetch-session.ts'
 import type { Acks } from './partition/inputs.ts'
@@ -33,6 +33,9 @@ import { Replica } from './partition/replica.ts'
 import type { FetcherSettings } from './partition/replica-fetcher.ts'
 import { type ReplicaDriver, ReplicaManager } from './partition/replica-manager.ts'
 import type { ReplicaSettings } from './partition/settings.ts'
+import { PendingAnswers, type Produced } from './pending-answers.ts'
+
+export type { Produced } from './pending-answers.ts'
 
 /** The other brokers. */
 export interface BrokerLinks {
@@ -66,20 +69,9 @@ export interface PartitionHostOptions {
   readonly fetcher: FetcherSettings
 }
 
-export interface Produced {
-  readonly firstOffset: number
-  readonly logStart: number
-  readonly duplicate: boolean
-}
-
 interface Hosted {
   readonly log: DiskPartitionLog
   readonly replica: Replica
-}
-
-interface WaitingProducer {
-  readonly resolve: (produced: Produced) => void
-  readonly reject: (error: ProtocolError) => void
 }
 
 /** A follower's fetch that is held: there is one of each. */
@@ -92,29 +84,17 @@ interface HeldFetch {
 /** A leader answers within what it may hold a fetch, and this. */
 const FETCH_SLACK_MS = 2_000
 
-const refusals: Readonly<Record<ProduceRefusal | ProduceDoubt, ProtocolError['code']>> = {
-  not_leader: 'not_partition_leader',
-  not_enough_replicas: 'not_enough_replicas',
-  too_many_requests: 'too_many_requests',
-  disk_full: 'log_disk_full',
-  disk_failed: 'log_disk_failed',
-  invalid_batch: 'invalid_batch',
-  out_of_order_sequence: 'out_of_order_sequence',
-  invalid_producer_epoch: 'invalid_producer_epoch',
-  leadership_lost: 'partition_leadership_lost',
-  not_enough_replicas_after_append: 'not_enough_replicas_after_append',
-  request_timed_out: 'request_timed_out',
-}
-
 export class PartitionHost {
   readonly #options: PartitionHostOptions
   readonly #manager: ReplicaManager<PartitionKey>
   readonly #hosted = new Map<PartitionKey, Hosted>()
   readonly #opening = new Map<PartitionKey, Promise<boolean>>()
-  readonly #producers = new Map<number, WaitingProducer>()
+  readonly #answers = new PendingAnswers()
   readonly #held = new Map<NodeId, HeldFetch>()
   readonly #readers = new Map<number, () => void>()
   readonly #durable = new Set<PartitionKey>()
+  /** Copies that lost something and do not have it again. */
+  readonly #owing = new Set<PartitionKey>()
   #requests = 0
   #flushes = false
   #timer: { readonly atMs: number; readonly timer: Timer } | undefined
@@ -198,10 +178,25 @@ export class PartitionHost {
       step()
       return Promise.resolve(undefined)
     }
-    return new Promise<Produced>((resolve, reject) => {
-      this.#producers.set(requestId, { resolve, reject })
-      step()
-    })
+    return this.#answers.produced(requestId, step)
+  }
+
+  /** Deletes what lies before an offset, on every live replica; undefined is the high watermark. Answers where they all begin. */
+  deleteRecords(key: PartitionKey, before: Offset | undefined, timeoutMs: number): Promise<Offset> {
+    if (!this.#hosted.has(key)) return Promise.reject(new ProtocolError('not_partition_leader'))
+    const requestId = ++this.#requests
+    const deadlineMs = this.#now() + timeoutMs
+    return this.#answers.deleted(requestId, () => this.#step(key, { kind: 'delete_records', requestId, before, deadlineMs }))
+  }
+
+  /** Retention wants nothing before `from`; only a leader's counts. */
+  retain(key: PartitionKey, from: Offset): void {
+    this.#step(key, { kind: 'retain', from })
+  }
+
+  /** The broker is about to stop: whatever it leads, others should. */
+  resignAll(): void {
+    for (const key of this.#hosted.keys()) this.#step(key, { kind: 'resign' })
   }
 
   /** Resolves when any of the partitions has `bytesMin` more to read or another leader, or when the time is up. */
@@ -252,6 +247,7 @@ export class PartitionHost {
     const replica = new Replica({ self, log, producers, registrations, settings, minInSyncReplicas })
     this.#hosted.set(key, { log, replica })
     this.#manager.add(key, replica)
+    if (isDamaged) this.#owing.add(key)
     return isDamaged
   }
 
@@ -293,9 +289,30 @@ export class PartitionHost {
       const keys = [...this.#durable]
       this.#durable.clear()
       this.#manager.synced(keys, now)
+      this.#takeSnapshots(keys)
     }
+    if (this.#owing.size > 0) this.#settleDebts()
     this.#manager.flush(now)
     this.#wakeAt(this.#manager.nextAt)
+  }
+
+  #takeSnapshots(keys: readonly PartitionKey[]): void {
+    for (const key of keys) {
+      const hosted = this.#hosted.get(key)
+      if (hosted?.log.snapshotIsDue === true) void this.#attempt(key, 'snapshot', () => hosted.log.takeSnapshot(hosted.replica.producers))
+    }
+  }
+
+  /** What is committed and on this disk is what it owed, as far as it goes. */
+  #settleDebts(): void {
+    for (const key of this.#owing) {
+      const hosted = this.#hosted.get(key)
+      if (hosted === undefined || !hosted.log.owes) this.#owing.delete(key)
+      else {
+        const end = Math.min(hosted.replica.highWatermark, hosted.log.durableEnd) as Offset
+        void this.#attempt(key, 'settle', () => hosted.log.settleDebt(end))
+      }
+    }
   }
 
   /** One timer for all partitions. */
@@ -321,7 +338,7 @@ export class PartitionHost {
       cut: (key, cut) => void this.#cut(key, cut),
       trim: (key, to) => void this.#attempt(key, 'trim', () => present(this.log(key), 'the log of a replica').trim(to)),
       read: (follower, session, cold) => void this.#read(follower, session, cold),
-      answer: (_key, answer) => this.#answer(answer),
+      answer: (_key, answer) => this.#answers.answer(answer),
       fetchesReady: fetchIds => this.#wakeReaders(fetchIds),
       // The log syncs by itself, and says when it did.
       unsynced: () => undefined,
@@ -382,15 +399,6 @@ export class PartitionHost {
       if (!this.#closed)
         this.#options.log.error({ event: 'partition_disk', partition: key, what, reason: String(error) }, 'a partition’s disk')
     }
-  }
-
-  #answer(answer: Answer): void {
-    const waiting = this.#producers.get(answer.requestId)
-    if (waiting === undefined) return
-    this.#producers.delete(answer.requestId)
-    if (answer.kind === 'produced') waiting.resolve(answer)
-    else if (answer.kind === 'produce_refused' || answer.kind === 'produce_doubtful')
-      waiting.reject(new ProtocolError(refusals[answer.reason]))
   }
 
   #wakeReaders(fetchIds: readonly number[]): void {

@@ -104,6 +104,11 @@ export class DiskPartitionLog implements PartitionLog {
     return this.#log.sizeBytes
   }
 
+  /** True while something that was durable here once is missing. */
+  get owes(): boolean {
+    return this.#log.owedEnd !== undefined
+  }
+
   /** True when enough was appended for another snapshot of the producers. */
   get snapshotIsDue(): boolean {
     return this.#bytesSinceSnapshot >= SNAPSHOT_EVERY_BYTES

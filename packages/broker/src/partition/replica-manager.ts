@@ -208,7 +208,10 @@ export class ReplicaManager<Key> {
       if (replica.isLeader) this.#ready(this.#waiting.advanced(key, Math.max(1, effects.committedBytes)))
     }
     if (effects.positionMoved) this.#positionMoved(entry)
-    if (effects.trim !== undefined) driver.trim(key, effects.trim)
+    if (effects.trim !== undefined) {
+      driver.trim(key, effects.trim)
+      this.#sessions.committed(key)
+    }
     if (effects.proposal !== undefined) driver.propose(key, effects.proposal)
     if (effects.resignation !== undefined) driver.resign(key, replica.leaderEpoch, effects.resignation)
     for (const answer of effects.answers) driver.answer(key, answer)

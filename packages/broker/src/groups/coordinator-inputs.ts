@@ -2,7 +2,7 @@
 // records to be stored and the next deadline.
 import type { MonotonicMs } from '@atoll/base'
 import type { KafkaErrorName } from '../kafka/kafka-errors.ts'
-import type { GroupSettings } from './group.ts'
+import type { GroupSettings } from './group-host.ts'
 import type { GroupAnswer, GroupRequest } from './group-messages.ts'
 import type { GroupRecord } from './group-records.ts'
 

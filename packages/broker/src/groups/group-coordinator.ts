@@ -5,7 +5,8 @@
 import { type MonotonicMs, unreachable } from '@atoll/base'
 import type { KafkaErrorName } from '../kafka/kafka-errors.ts'
 import type { CoordinatorSettings, GroupEffects, GroupInput, Now } from './coordinator-inputs.ts'
-import { Group, type GroupHost } from './group.ts'
+import { Group } from './group.ts'
+import type { GroupHost } from './group-host.ts'
 import {
   type CommitRequest,
   type DeleteOffsetsRequest,

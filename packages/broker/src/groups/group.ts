@@ -4,6 +4,8 @@
 // It has no timers and no I/O: time comes with each call, and what is to be done goes to its host.
 import { assert, type MonotonicMs, present } from '@atoll/base'
 import type { KafkaErrorName } from '../kafka/kafka-errors.ts'
+import { assignmentOf, descriptionOf, joinAnswerOf, type Round } from './group-answers.ts'
+import type { GroupHost, GroupSettings } from './group-host.ts'
 import {
   type GroupAnswer,
   type GroupState,
@@ -12,12 +14,11 @@ import {
   type JoinRequest,
   joinError,
   type LeaveRequest,
-  type MemberDescription,
   type MemberRequest,
   type SyncRequest,
   syncError,
 } from './group-messages.ts'
-import { type GroupRecord, groupRecord, type StoredGroup } from './group-records.ts'
+import { groupRecord, type StoredGroup } from './group-records.ts'
 import { GROUP_BYTES_MAX, PENDING_MEMBERS_MAX } from './limits.ts'
 import {
   isWaiting,
@@ -32,24 +33,6 @@ import {
   votedProtocol,
 } from './member.ts'
 import { Roster } from './roster.ts'
-
-export interface GroupSettings {
-  readonly sessionTimeoutMsMin: number
-  readonly sessionTimeoutMsMax: number
-  readonly membersMax: number
-  /** How long the first round of an empty group waits for more members, in milliseconds. Kafka waits 3 s; we do not. */
-  readonly joinDelayMs: number
-}
-
-/** What a group asks of the coordinator it belongs to. */
-export interface GroupHost {
-  readonly nowMs: MonotonicMs
-  readonly wallMs: number
-  answer(requestId: number, answer: GroupAnswer): void
-  /** Calls `done` once it is stored, or with what went wrong. */
-  store(records: readonly GroupRecord[], done: (error: KafkaErrorName | undefined) => void): void
-  drawId(): string
-}
 
 const NOTHING = new Uint8Array(0)
 const NEVER = Infinity as MonotonicMs
@@ -142,7 +125,7 @@ export class Group {
     this.#isAlive(member)
     member.owesSync = false
     if (this.#state === 'preparing_rebalance') return this.#host.answer(requestId, syncError('rebalance_in_progress'))
-    if (this.#state === 'stable') return this.#host.answer(requestId, this.#assignmentOf(member))
+    if (this.#state === 'stable') return this.#host.answer(requestId, assignmentOf(this.#round, member))
     if (member.syncing !== undefined) this.#host.answer(member.syncing, syncError('rebalance_in_progress'))
     member.syncing = requestId
     if (member.id === this.#leader && !this.#storing) this.#assign(request)
@@ -229,20 +212,8 @@ export class Group {
     this.#state = 'empty'
   }
 
-  describe(): Extract<GroupAnswer, { kind: 'describe' }> {
-    const stable = this.#state === 'stable'
-    const members = this.#roster.all.map(
-      (member): MemberDescription => ({
-        memberId: member.id,
-        instanceId: member.instanceId,
-        clientId: member.clientId,
-        clientHost: member.clientHost,
-        metadata: stable ? metadataOf(member, this.#protocol) : NOTHING,
-        assignment: stable ? member.assignment : NOTHING,
-      }),
-    )
-    const protocol = stable ? (this.#protocol ?? '') : ''
-    return { kind: 'describe', error: 'none', state: this.#state, protocolType: this.#protocolType ?? '', protocol, members }
+  describe(): GroupAnswer {
+    return descriptionOf(this.#state, this.#round, this.#roster.all)
   }
 
   /** As another coordinator stored it. Everybody has a full session from now on. */
@@ -400,7 +371,7 @@ export class Group {
       this.#storing = false
       if (error !== undefined) return this.#notAssigned(error)
       this.#state = 'stable'
-      for (const member of this.#roster.all) this.#answerSync(member, this.#assignmentOf(member))
+      for (const member of this.#roster.all) this.#answerSync(member, assignmentOf(this.#round, member))
     })
   }
 
@@ -427,29 +398,11 @@ export class Group {
   }
 
   #joinAnswer(member: Member): JoinAnswer {
-    const leads = member.id === this.#leader
-    const members = leads
-      ? this.#roster.all.map(one => ({
-          memberId: one.id,
-          instanceId: one.instanceId,
-          metadata: metadataOf(one, this.#protocol),
-        }))
-      : []
-    return {
-      kind: 'join',
-      error: 'none',
-      generation: this.#generation,
-      protocolType: this.#protocolType,
-      protocol: this.#protocol,
-      leader: this.#leader ?? '',
-      memberId: member.id,
-      members,
-      skipAssignment: false,
-    }
+    return joinAnswerOf(this.#round, member, this.#roster.all)
   }
 
-  #assignmentOf({ assignment }: Member) {
-    return { kind: 'sync', error: 'none', protocolType: this.#protocolType, protocol: this.#protocol, assignment } as const
+  get #round(): Round {
+    return { generation: this.#generation, protocolType: this.#protocolType, protocol: this.#protocol, leader: this.#leader }
   }
 
   #answerJoin(member: Member, answer: JoinAnswer): void {

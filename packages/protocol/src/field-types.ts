@@ -91,6 +91,13 @@ export const u16 = (bounds?: { readonly max: number }): FieldType<number> => uns
 export const u32 = (bounds?: { readonly max: number }): FieldType<number> => unsigned('u32', 0xffff_ffff, bounds)
 /** A non-negative integer that a double holds exactly: 0 to 2^53 - 1. Offsets, epochs, revisions, incarnations. */
 export const i53 = <T extends number = number>(): FieldType<T> => unsigned<T>('i53', Number.MAX_SAFE_INTEGER)
+/** The same, or -1 for none, as Kafka's messages have it. */
+export const i53OrNone = <T extends number = number>(): FieldType<T> =>
+  plain<T>(
+    'i53, or -1',
+    v => typeof v === 'number' && v >= -1 && Number.isSafeInteger(v),
+    seed => pick(seed, [-1, ...NUMBERS]) as T,
+  )
 /** A finite IEEE 754 double. Minus zero travels as zero. */
 export const f64 = (): FieldType<number> =>
   plain(

@@ -3,7 +3,7 @@ import { InvariantError } from '@atoll/base'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ProtocolError } from './errors.ts'
-import { bool, bytes, type FieldType, f64, i53, list, nodeName, oneOf, optional, str, u8, u16, u32 } from './field-types.ts'
+import { bool, bytes, type FieldType, f64, i53, i53OrNone, list, nodeName, oneOf, optional, str, u8, u16, u32 } from './field-types.ts'
 import { added, FieldsCodec, field, struct } from './fields.ts'
 import { BODY_VALUES_MAX, NESTING_DEPTH_MAX } from './limits.ts'
 import { rpc } from './table.ts'
@@ -25,6 +25,7 @@ const cases: readonly (readonly [string, FieldType<never>, readonly unknown[], r
   ['u16 to 99', u16({ max: 99 }), [0, 99], [100, -1]],
   ['u32', u32(), [0, 4_294_967_295], [4_294_967_296, -1, Number.POSITIVE_INFINITY]],
   ['i53', i53(), [0, Number.MAX_SAFE_INTEGER], [Number.MAX_SAFE_INTEGER + 1, -1, 1.5]],
+  ['i53, or -1', i53OrNone(), [-1, 0, Number.MAX_SAFE_INTEGER], [Number.MAX_SAFE_INTEGER + 1, -2, 1.5]],
   ['f64', f64(), [0, -1.5, 1e300], [Number.NaN, Number.POSITIVE_INFINITY, '1']],
   ['str', str({ max: 3 }), ['', 'abc', '日本語'], ['abcd', 1, null, '\ud800', new Uint8Array(1)]],
   ['bytes', bytes({ max: 2 }), [new Uint8Array(0), new Uint8Array(2)], [new Uint8Array(3), [1], 'a']],

@@ -87,6 +87,8 @@ export {
 export {
   type DurableEnd,
   type FetchedPartition,
+  type FetchedRecords,
+  type FetchPosition,
   type FollowerPosition,
   LOG_ANSWER_BYTES_MAX,
   LOG_BATCH_BYTES_MAX,
@@ -99,6 +101,7 @@ export {
   logFetch,
   logListOffsets,
   logProduce,
+  logProducerId,
   logReplicaFetch,
 } from './conversations/log.ts'
 export {

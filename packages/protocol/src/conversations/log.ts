@@ -1,7 +1,7 @@
 // The log: producers, consumers and followers with the broker that leads a partition. Batches travel as they are stored
 // (RecordBatch v2), behind the body, and are never encoded again.
 import { assert } from '@atoll/base'
-import { bool, i53, list, oneOf, optional, u16, u32, type ValueOf } from '../field-types.ts'
+import { bool, i53, i53OrNone, list, oneOf, optional, u16, u32, type ValueOf } from '../field-types.ts'
 import { field, struct } from '../fields.ts'
 import { FRAME_BYTES_MAX, MiB } from '../limits.ts'
 import { conversation, oneWay, rpc } from '../table.ts'
@@ -26,6 +26,8 @@ const offset = (doc: string) => field(i53(), doc)
 const highWatermark = offset('The first offset that is not committed. Exclusive.')
 const logStart = offset('The first offset that is still kept. Inclusive.')
 const leaderEpoch = (doc: string) => field(i53<LeaderEpoch>(), doc)
+const epochOrNone = (doc: string) => field(i53OrNone<LeaderEpoch>(), doc)
+const offsetOrNone = (doc: string) => field(i53OrNone(), doc)
 const believedEpoch = field(optional(i53<LeaderEpoch>()), 'The leader epoch the asker believes current; another one is refused.')
 const brokerEpoch = field(i53<Revision>(), 'The registration of the follower.')
 const notHere = ['unknown_partition', 'not_partition_leader', 'fenced_leader_epoch', 'unknown_leader_epoch'] as const
@@ -61,26 +63,42 @@ export const logProduce = rpc({
   ],
 })
 
+const fetchPosition = struct('fetch position', {
+  topicId,
+  partition,
+  leaderEpoch: believedEpoch,
+  offset: offset('The first offset wanted; the first batch is the one that holds it.'),
+  bytesMax: field(u32({ max: LOG_FETCH_BYTES_MAX }), 'Bound of its records, in bytes; the first batch of an answer may exceed it.'),
+})
+export type FetchPosition = ValueOf<typeof fetchPosition>
+
+const fetchedRecords = struct('fetched records', {
+  error: field(u16(), 'The code of an error: of this partition nothing was read; otherwise 0.'),
+  highWatermark: offsetOrNone('The first offset that is not committed. Exclusive; -1 when it is not known.'),
+  logStart: offsetOrNone('The first offset that is still kept. Inclusive; -1 when it is not known.'),
+  leaderEpoch: epochOrNone('In which it was read; -1 when it is not known.'),
+  recordsBytes: field(u32({ max: LOG_ANSWER_BYTES_MAX }), 'Its part of what follows the body, in the order of this list.'),
+})
+export type FetchedRecords = ValueOf<typeof fetchedRecords>
+
 export const logFetch = rpc({
   key: 0x0702,
   name: 'log_fetch',
-  doc: 'Reads committed batches from an offset on.',
+  doc: 'Reads committed batches of any number of partitions, each from an offset on.',
+  source: 'KIP-74',
   idempotent: true,
   request: {
-    topicId,
-    partition,
-    leaderEpoch: believedEpoch,
-    offset: offset('The first batch is the one that holds it.'),
+    partitions: field(list(fetchPosition, { max: LOG_FETCH_PARTITIONS_MAX }), 'What is wanted, in the order in which room is given.'),
     bytesMax: field(
       u32({ max: LOG_FETCH_BYTES_MAX }),
-      'Bound of the records, in bytes; one batch may exceed it so that a fetch progresses.',
+      'Bound of all records, in bytes; one batch may exceed it so that a fetch progresses.',
     ),
-    bytesMin: field(u32({ max: LOG_FETCH_BYTES_MAX }), 'The answer is held until there is so much.'),
+    bytesMin: field(u32({ max: LOG_FETCH_BYTES_MAX }), 'The answer is held until there is so much, or an error.'),
     maxWaitMs: field(u32({ max: 30_000 }), 'But no longer than this, in milliseconds.'),
   },
-  response: { highWatermark, logStart, leaderEpoch: leaderEpoch('In which the answer was given.') },
-  responseAttachment: { max: LOG_ANSWER_BYTES_MAX, doc: 'Whole batches, one after another.' },
-  errors: [...notHere, 'offset_out_of_range'],
+  response: { partitions: field(list(fetchedRecords, { max: LOG_FETCH_PARTITIONS_MAX }), 'Of each, in the order of the request.') },
+  responseAttachment: { max: LOG_ANSWER_BYTES_MAX, doc: 'Whole batches, one after another, of all partitions.' },
+  errors: [],
 })
 
 const followerPosition = struct('follower position', {
@@ -104,8 +122,8 @@ const fetchedPartition = struct('fetched partition', {
   recordsBytes: field(u32({ max: LOG_ANSWER_BYTES_MAX }), 'Its part of what follows the body, in the order of this list.'),
   highWatermark,
   logStart,
-  epoch: field(i53<LeaderEpoch>(), 'With `diverging`: the largest epoch the leader has up to the one that was named; -1 when none.'),
-  end: offset('With `diverging`: where it ended. With `out_of_range`: the leader’s log end. Exclusive.'),
+  epoch: epochOrNone('With `diverging`: the largest epoch the leader has up to the one that was named; -1 when none.'),
+  end: offsetOrNone('With `diverging`: where it ended. With `out_of_range`: the leader’s log end. Exclusive.'),
   error: field(u16(), 'With `refused`: the code of an error; otherwise 0.'),
 })
 export type FetchedPartition = ValueOf<typeof fetchedPartition>
@@ -162,8 +180,8 @@ export const logListOffsets = rpc({
     timestampMs: field(i53(), 'With `time`: the first committed record of this time or later, in milliseconds since the Unix epoch.'),
   },
   response: {
-    offset: offset('-1 when there is none.'),
-    timestampMs: field(i53(), 'Of the record found by time; otherwise -1.'),
+    offset: offsetOrNone('-1 when there is none.'),
+    timestampMs: field(i53OrNone(), 'Of the record found by time; otherwise -1.'),
     leaderEpoch: leaderEpoch('In which the answer was given.'),
   },
   errors: [...notHere, 'offset_not_available'],
@@ -177,8 +195,8 @@ export const logEpochEnd = rpc({
   idempotent: true,
   request: { topicId, partition, leaderEpoch: believedEpoch, epoch: leaderEpoch('The epoch asked about.') },
   response: {
-    epoch: leaderEpoch('The largest one up to it that the leader has; -1 when none.'),
-    end: offset('Where it ended. Exclusive; -1 when there is none.'),
+    epoch: epochOrNone('The largest one up to it that the leader has; -1 when none.'),
+    end: offsetOrNone('Where it ended. Exclusive; -1 when there is none.'),
   },
   errors: notHere,
 })
@@ -194,9 +212,20 @@ export const logDeleteRecords = rpc({
   errors: ['unknown_partition', 'not_partition_leader', 'offset_out_of_range'],
 })
 
+export const logProducerId = rpc({
+  key: 0x0708,
+  name: 'log_producer_id',
+  doc: 'Gives a producer an id that nobody had before, for batches that may be sent again. Any broker gives it.',
+  source: 'KIP-98, KIP-730',
+  idempotent: true,
+  request: {},
+  response: { producerId: field(i53(), 'Its id; its epoch begins at 0.') },
+  errors: ['shutting_down', 'not_connected'],
+})
+
 export const logConversation = conversation({
   name: 'log',
   doc: 'Producers, consumers and followers with the broker that leads a partition.',
   keys: 0x07,
-  messages: { logProduce, logFetch, logReplicaFetch, logDurableEnds, logListOffsets, logEpochEnd, logDeleteRecords },
+  messages: { logProduce, logFetch, logReplicaFetch, logDurableEnds, logListOffsets, logEpochEnd, logDeleteRecords, logProducerId },
 })

@@ -87,6 +87,7 @@ export const bundles: Readonly<Record<string, string>> = {
   cli: 'packages/cli/src/main.ts',
   supervisor: 'packages/supervisor/src/main.ts',
   coordinator: 'packages/coordinator/src/main.ts',
+  broker: 'packages/broker/src/main.ts',
 }
 
 /** Packages that run in other people's processes: where each is built to, and from which file. */

@@ -67,6 +67,8 @@ export interface PartitionHostOptions {
   readonly controller: ControllerLink
   readonly settings: ReplicaSettings
   readonly fetcher: FetcherSettings
+  /** A replica leads, or leads no more. Nothing may be done about it in the same turn. */
+  readonly roleChanged?: (key: PartitionKey) => void
 }
 
 interface Hosted {
@@ -409,7 +411,8 @@ export class PartitionHost {
   }
 
   #note(key: PartitionKey, event: ReplicaEvent): void {
-    const { log } = this.#options
+    const { log, roleChanged } = this.#options
+    if (event.kind === 'became_leader' || event.kind === 'became_follower' || event.kind === 'became_idle') roleChanged?.(key)
     if (event.kind === 'committed_missing') log.error({ partition: key, event: event.kind, ...event }, 'the leader lacks committed records')
     else if (event.kind === 'invalid_records')
       log.warn({ partition: key, event: event.kind, from: event.from }, 'records that do not belong')

@@ -15,6 +15,7 @@ export class NodeRegistration {
   readonly #context: NodeContext
   readonly #agent: GossipAgent
   readonly #onFenced: ((epoch: Revision) => void)[] = []
+  readonly #onRegistered: ((epoch: Revision) => void)[] = []
   readonly #stopping = new AbortController()
   #standing: Standing | undefined
   #registration: Registration | undefined
@@ -52,6 +53,22 @@ export class NodeRegistration {
     this.#onFenced.push(listener)
   }
 
+  /** Calls `listener` whenever the node gets the right to act in `epoch`. */
+  onRegistered(listener: (epoch: Revision) => void): void {
+    this.#onRegistered.push(listener)
+  }
+
+  /** Where gossip says that coordinators are, and where the configuration plans them. */
+  coordinators(): Endpoint[] {
+    const isCoordinator = (role: string): boolean => role === 'coordinator'
+    const met = this.#agent.members().flatMap(({ meta }) => (isCoordinator(meta.role) ? meta.endpoints : []))
+    const planned = plannedNodes(this.#context.config).flatMap(({ role, host, nativePort }) =>
+      isCoordinator(role) ? [{ protocol: 'native', host, port: nativePort }] : [],
+    )
+    const native = [...met, ...planned].filter(({ protocol }) => protocol === 'native')
+    return [...new Map(native.map(({ host, port }) => [`${host} ${port}`, { host, port }])).values()]
+  }
+
   /** Begins to register, as reachable at `endpoints`. `disk`: the identity it has from elsewhere; otherwise one of its own. */
   begin(endpoints: readonly BoundEndpoint[], disk?: string): void {
     this.#context.lifecycle.onStop('registration', async () => {
@@ -71,7 +88,7 @@ export class NodeRegistration {
     const client = new Client({ ...ports, log }, { name: identity.node, session: 'none' }, async () => ({
       clusterId: identity.cluster,
       secret: identity.secret,
-      seeds: this.#coordinators(),
+      seeds: this.coordinators(),
       compute: ports.compute,
     }))
     const { node, role } = identity
@@ -82,6 +99,9 @@ export class NodeRegistration {
     const registration = new Registration({ clock: ports.clock, log, client, describe })
     registration.onFenced(epoch => {
       for (const listener of this.#onFenced) listener(epoch)
+    })
+    registration.onRegistered(epoch => {
+      for (const listener of this.#onRegistered) listener(epoch)
     })
     this.#registration = registration
     await registration.run()
@@ -118,16 +138,5 @@ export class NodeRegistration {
     } catch (error) {
       this.#context.log.warn({ event: 'standing_not_kept', err: error }, 'the next start will not know that this one ended in order')
     }
-  }
-
-  /** Where gossip says that coordinators are, and where the configuration plans them. */
-  #coordinators(): Endpoint[] {
-    const isCoordinator = (role: string): boolean => role === 'coordinator'
-    const met = this.#agent.members().flatMap(({ meta }) => (isCoordinator(meta.role) ? meta.endpoints : []))
-    const planned = plannedNodes(this.#context.config).flatMap(({ role, host, nativePort }) =>
-      isCoordinator(role) ? [{ protocol: 'native', host, port: nativePort }] : [],
-    )
-    const native = [...met, ...planned].filter(({ protocol }) => protocol === 'native')
-    return [...new Map(native.map(({ host, port }) => [`${host} ${port}`, { host, port }])).values()]
   }
 }

@@ -39,6 +39,7 @@ export class Registration {
   readonly #options: RegistrationOptions
   readonly #stopping = new AbortController()
   readonly #onFenced: ((epoch: Revision) => void)[] = []
+  readonly #onRegistered: ((epoch: Revision) => void)[] = []
   #current: Current | undefined
   #latest: Revision | undefined
   #trouble: string | undefined
@@ -71,6 +72,11 @@ export class Registration {
   /** Calls `listener` when the node loses the right to act in `epoch`. */
   onFenced(listener: (epoch: Revision) => void): void {
     this.#onFenced.push(listener)
+  }
+
+  /** Calls `listener` when the node has the right to act in `epoch`. */
+  onRegistered(listener: (epoch: Revision) => void): void {
+    this.#onRegistered.push(listener)
   }
 
   /** Registers, and again whenever it was fenced, until it is stopped. Never rejects but for a bug. */
@@ -114,6 +120,7 @@ export class Registration {
       this.#latest = registered.epoch
       this.#trouble = undefined
       log.info({ event: 'registered', ...registered }, 'registered with the coordinators')
+      for (const listener of this.#onRegistered) listener(registered.epoch)
       return true
     } catch (error) {
       if (!(error instanceof AtollError) || signal.aborted) throw error

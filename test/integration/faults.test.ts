@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Status, TestCluster } from './cluster-fixture.ts'
 
+/** How long a registration lasts that is not renewed, and how often it is, in milliseconds. */
+const [LEASE_MS, RENEWAL_MS] = [3_000, 1_250]
 const names = ['coordinator-1', 'coordinator-2', 'coordinator-3']
 const others = (name: string): string[] => names.filter(other => other !== name)
 
@@ -34,6 +36,20 @@ describe('faults', () => {
     const after = await cluster.node(name)
     expect(after).toMatchObject({ state: 'running', answers: true, endpoints: before.endpoints })
     expect(after.pid).not.toBe(before.pid)
+    await cluster.until(({ ready }) => ready, true)
+  })
+
+  it.each(names)('[CT9] %s killed: the coordinators know before its lease has ended', async name => {
+    await cluster.until(({ ready }) => ready, true)
+    await cluster.ok('kill', name)
+    const killedMs = performance.now()
+    const state = async () => {
+      const { members } = await cluster.json<{ members: { name: string; state: string }[] }>('member', 'ls')
+      return members.find(member => member.name === name)?.state
+    }
+    await expect.poll(state, { timeout: LEASE_MS, interval: 50 }).toBe('fenced')
+    expect(performance.now() - killedMs).toBeLessThan(LEASE_MS - RENEWAL_MS)
+    await cluster.ok('restart', name)
     await cluster.until(({ ready }) => ready, true)
   })
 

@@ -2,6 +2,7 @@
 import type { Logger } from '@atoll/base'
 import { type LinkRuleRow, nodeSetLinks, nodeStatus, ProtocolError } from '@atoll/protocol'
 import type { FrontPort } from '@atoll/service'
+import { ExitNotices } from './exit-notices.ts'
 import type { StartRequest } from './launch-messages.ts'
 import { expandRules } from './link-table.ts'
 import { nodeArguments, processEnvironment } from './node-command.ts'
@@ -35,13 +36,21 @@ export class Cluster {
   readonly #parts: ClusterParts
   readonly #nodes: ReadonlyMap<string, NodeProcess>
   readonly #statuses: NodeStatuses
+  readonly #exits: ExitNotices
   #links: readonly LinkRuleRow[] = []
   #seedsSent = false
   #stopped: Promise<readonly string[]> | undefined
 
   constructor(parts: ClusterParts) {
     this.#parts = parts
-    this.#statuses = new NodeStatuses(parts.sessions)
+    const { sessions, log } = parts
+    this.#statuses = new NodeStatuses(sessions)
+    this.#exits = new ExitNotices({
+      ask: (coordinator, message, request, timeoutMs) => sessions.ask(coordinator, message, request, timeoutMs),
+      nodes: () => this.#nodes.values(),
+      log,
+      isStopping: () => this.#stopped !== undefined,
+    })
     this.#nodes = new Map(parts.request.plan.map(plan => [plan.name, this.#build(plan)]))
   }
 
@@ -161,6 +170,7 @@ export class Cluster {
       bound: node => void this.#onBound(node),
       ended: (node, pid) => {
         processes.ended(plan.name)
+        void this.#exits.tell(plan.name, () => !node.hasProcess)
         if (pid !== undefined) {
           reaper.forget(pid)
           sessions.forget(pid)

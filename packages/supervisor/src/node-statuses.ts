@@ -1,5 +1,6 @@
 // How each node is: what the supervisor knows of its process, and what it says itself when asked.
 import { nodeStatus, ProtocolError, raftStatus } from '@atoll/protocol'
+import { askMetadata, type KafkaView } from './kafka-view.ts'
 import type { NodeProcess } from './node-process.ts'
 import type { NodeSessions } from './node-sessions.ts'
 import type { ProbedNode } from './readiness.ts'
@@ -31,9 +32,10 @@ export class NodeStatuses {
     if (!probe || !node.isBound || node.state === 'paused') return withoutAnswer(node)
     const role: string = node.plan.role
     try {
-      const [answer, agreement] = await Promise.all([
+      const [answer, agreement, kafka] = await Promise.all([
         this.#sessions.ask(node, nodeStatus, {}, STATUS_TIMEOUT_MS),
         role === 'coordinator' ? this.#sessions.ask(node, raftStatus, {}, STATUS_TIMEOUT_MS) : undefined,
+        toldToClients(node),
       ])
       return {
         ...withoutAnswer(node),
@@ -44,6 +46,7 @@ export class NodeStatuses {
         agreement,
         epoch: answer.epoch,
         unregistered: answer.unregistered,
+        kafka,
       }
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
@@ -64,6 +67,18 @@ export class NodeStatuses {
   }
 }
 
+/** Undefined when its clients get no answer, or when it has none that speak Kafka. */
+async function toldToClients({ endpoints }: NodeProcess): Promise<KafkaView | undefined> {
+  const front = endpoints.find(({ protocol }) => protocol === 'kafka')
+  if (front === undefined) return undefined
+  try {
+    return await askMetadata(front, STATUS_TIMEOUT_MS)
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+    return undefined
+  }
+}
+
 function withoutAnswer(node: NodeProcess): ProbedNode {
   return {
     name: node.plan.name,
@@ -81,5 +96,6 @@ function withoutAnswer(node: NodeProcess): ProbedNode {
     agreement: undefined,
     epoch: 0,
     unregistered: undefined,
+    kafka: undefined,
   }
 }

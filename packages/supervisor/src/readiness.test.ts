@@ -62,3 +62,26 @@ it.each([
 ] as const)('coordinators that say %j are not', (changes, reasons) => {
   expect(whyNotReady(agreeing(changes as readonly (Partial<Agreement> | undefined)[]))).toEqual(reasons)
 })
+
+/** Three brokers of which each sends clients to all; the first says of itself what `kafka` says. */
+const serving = (kafka: Partial<ProbedNode['kafka']> | undefined): ProbedNode[] =>
+  names.map((name, i) => {
+    const told = { brokerPorts: [1, 2, 3], groupPartitions: 16, leaderless: 0 }
+    const endpoints = [{ protocol: 'kafka', host: '127.0.0.1', port: i + 1, wanted: i + 1 }]
+    return { ...well(name), role: 'broker', endpoints, kafka: i > 0 ? told : kafka && { ...told, ...kafka } }
+  })
+
+it.each([
+  [{}, []],
+  [undefined, ["a does not answer Kafka's clients"]],
+  [{ brokerPorts: [1] }, ['a does not send clients to b, c yet']],
+  [{ groupPartitions: 0 }, ['a does not know where groups are kept yet']],
+  [{ leaderless: 2 }, ['a knows no leader of 2 partitions in which groups are kept']],
+] as const)('brokers of which one tells its clients %j', (kafka, reasons) => {
+  expect(whyNotReady(serving(kafka))).toEqual(reasons)
+})
+
+it('asks nothing of a broker that is not registered', () => {
+  const [first, ...others] = serving(undefined) as [ProbedNode, ...ProbedNode[]]
+  expect(whyNotReady([{ ...first, epoch: 0 }, ...others])).toEqual([])
+})

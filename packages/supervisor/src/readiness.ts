@@ -1,7 +1,8 @@
 // When a cluster is ready: every node that should run answers, each believes of every other that it is alive, the coordinators
-// have a leader that a majority follows, and all nodes are registered with them. The nodes say so themselves, through the port
-// their clients use; nobody reads logs or counts pids.
+// have a leader that a majority follows, all nodes are registered with them, and every broker sends Kafka's clients to all the
+// others. The nodes say so themselves, through the port their clients use; nobody reads logs or counts pids.
 import type { ResponseOf, raftStatus, SupervisedNode } from '@atoll/protocol'
+import type { KafkaView } from './kafka-view.ts'
 
 /** Sentences shown at most: past that they repeat themselves. */
 const SENTENCES_MAX = 128
@@ -14,6 +15,8 @@ export interface ProbedNode extends SupervisedNode {
   /** The epoch it is registered in, 0 while it is not; and why not, where it knows. */
   readonly epoch: number
   readonly unregistered: string | undefined
+  /** Of a broker whose clients get answers. */
+  readonly kafka: KafkaView | undefined
 }
 
 type Status = ResponseOf<typeof raftStatus>
@@ -21,7 +24,9 @@ type Status = ResponseOf<typeof raftStatus>
 /** Why the cluster is not ready, a sentence each; empty when it is. */
 export function whyNotReady(nodes: readonly ProbedNode[]): string[] {
   const unwell = nodes.flatMap(node => whyNotWell(node, nodes))
-  return [...unwell, ...whyNotAgreed(nodes)].slice(0, SENTENCES_MAX).map(sentence => sentence.slice(0, SENTENCE_LENGTH_MAX))
+  return [...unwell, ...whyNotAgreed(nodes), ...whyNotServing(nodes)]
+    .slice(0, SENTENCES_MAX)
+    .map(sentence => sentence.slice(0, SENTENCE_LENGTH_MAX))
 }
 
 function whyNotWell({ name, state, exit, answers, view }: SupervisedNode, nodes: readonly SupervisedNode[]): string[] {
@@ -81,4 +86,20 @@ function noLeader(run: number, planned: number): string {
   const needed = Math.floor(planned / 2) + 1
   const running = `${run} of ${planned} coordinators ${run === 1 ? 'answers' : 'answer'}`
   return run < needed ? `${running}, ${needed} are needed for a leader` : `${running}, no leader yet`
+}
+
+/** Brokers are looked at once they are registered: before that they have nothing to say. */
+function whyNotServing(nodes: readonly ProbedNode[]): string[] {
+  const brokers = nodes.filter(({ role }) => role === 'broker')
+  return brokers.filter(({ answers, epoch }) => answers && epoch > 0).flatMap(broker => whyNotTold(broker, brokers))
+}
+
+function whyNotTold({ name, kafka }: ProbedNode, brokers: readonly ProbedNode[]): string[] {
+  if (kafka === undefined) return [`${name} does not answer Kafka's clients`]
+  const isTold = ({ endpoints }: ProbedNode): boolean =>
+    endpoints.some(({ protocol, port }) => protocol === 'kafka' && kafka.brokerPorts.includes(port))
+  const missing = brokers.filter(other => !isTold(other)).map(other => other.name)
+  if (missing.length > 0) return [`${name} does not send clients to ${missing.join(', ')} yet`]
+  if (kafka.groupPartitions === 0) return [`${name} does not know where groups are kept yet`]
+  return kafka.leaderless === 0 ? [] : [`${name} knows no leader of ${kafka.leaderless} partitions in which groups are kept`]
 }

@@ -51,6 +51,7 @@ export function buildProgram(onDone: (exitCode: number) => void): Command {
     .option('--ephemeral', 'delete its data when it stops')
     .option('--strict-ports', 'fail when a wanted port is taken, instead of using another one')
     .option('--port-offset <n>', 'add this to every port of the configuration (or ATOLL_PORT_OFFSET)')
+    .option('--only <part>', 'this part of the cluster and the coordinators: log')
     .option('--timeout <seconds>', 'how long it may take to be ready', '60')
     .option('--no-wait', 'do not wait until it is ready')
     .option('--recreate', 'stop it first when it runs, so that a changed configuration holds')

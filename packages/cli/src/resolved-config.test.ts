@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { CommandError } from './exit-codes.ts'
-import { configChanges, resolveConfig } from './resolved-config.ts'
+import { type ConfigOptions, configChanges, resolveConfig } from './resolved-config.ts'
 import { findTarget } from './target.ts'
 
 let home: string
@@ -13,7 +13,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(home, { recursive: true, force: true }))
 
-const resolved = (text: string, options: { portOffset?: string } = {}, env: NodeJS.ProcessEnv = {}) => {
+const resolved = (text: string, options: ConfigOptions = {}, env: NodeJS.ProcessEnv = {}) => {
   writeFileSync(join(home, 'cluster.config.json'), text)
   return resolveConfig(findTarget({}, {}, home), options, env)
 }
@@ -36,6 +36,13 @@ it('names every problem, and an offset past the last port', () => {
   }
   expect(() => resolved('{}', { portOffset: '60000' })).toThrow(/cannot be used/)
   expect(() => resolved('{}', { portOffset: 'x' })).toThrow(/port offset/)
+})
+
+it('runs only a part of the cluster and its coordinators', () => {
+  const { plan, origins } = resolved('{"roles":{"broker":{"count":2}}}', { only: 'log' })
+  expect(Map.groupBy(plan, ({ role }) => role).size).toBe(2)
+  expect(origins.get('roles.broker.count')).toBe('file')
+  expect(() => resolved('{}', { only: 'moon' })).toThrow("these parts: log; not 'moon'")
 })
 
 it('is read again as what it was written', () => {

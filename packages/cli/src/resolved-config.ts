@@ -1,13 +1,18 @@
 // The configuration in force: flags and environment over the file over the defaults, each value with where it is from.
 import { readFileSync } from 'node:fs'
-import { type ClusterConfig, ConfigError, type PlannedNode, parseConfig, plannedNodes } from '@atoll/service'
+import { type ClusterConfig, ConfigError, type PlannedNode, parseConfig, plannedNodes, type Role } from '@atoll/service'
 import { describeFileTrouble } from '@atoll/supervisor'
 import { CommandError } from './exit-codes.ts'
 import type { Origin, Target } from './target.ts'
 
 export interface ConfigOptions {
   readonly portOffset?: string
+  /** A part of the cluster: its roles and the coordinators run, no others. */
+  readonly only?: string
 }
+
+/** The parts of a cluster that can run without the others, with the roles they are made of. */
+export const parts: Readonly<Record<string, readonly Role[]>> = { log: ['broker'] }
 
 export interface ResolvedConfig {
   readonly config: ClusterConfig
@@ -25,12 +30,20 @@ export function resolveConfig(target: Target, options: ConfigOptions, env: NodeJ
   try {
     const fromFile = parseConfig(written, name)
     const offset = portOffset(options, env)
-    const config = offset === undefined ? fromFile : parseConfig(JSON.stringify(withOffset(fromFile, offset.value)), name)
+    const moved = offset === undefined ? fromFile : parseConfig(JSON.stringify(withOffset(fromFile, offset.value)), name)
+    const idle = idleRoles(moved, options)
+    const config = withoutRoles(moved, idle)
     const said = new Set(flatten(JSON.parse(written)).keys())
     const origins = new Map(
       Array.from(flatten(config).keys(), (path): [string, Origin] => [
         path,
-        offset !== undefined && isPort(path) ? offset.origin : said.has(path) ? 'file' : 'default',
+        offset !== undefined && isPort(path)
+          ? offset.origin
+          : idle.some(role => path === `roles.${role}.count`)
+            ? 'flag'
+            : said.has(path)
+              ? 'file'
+              : 'default',
       ]),
     )
     return { config, text: `${JSON.stringify(config, undefined, 2)}\n`, plan: plannedNodes(config), origins }
@@ -82,4 +95,20 @@ function withOffset(config: ClusterConfig, offset: number): ClusterConfig {
     ),
   ])
   return { ...config, roles: Object.fromEntries(moved) as ClusterConfig['roles'] }
+}
+
+/** Roles that run none, because only a part of the cluster is wanted that is made of others. */
+function idleRoles({ roles }: ClusterConfig, { only }: ConfigOptions): Role[] {
+  if (only === undefined) return []
+  const wanted = parts[only]
+  if (wanted === undefined) throw new CommandError('usage', `A cluster has these parts: ${Object.keys(parts).join(', ')}; not '${only}'.`)
+  return (Object.keys(roles) as Role[]).filter(role => role !== 'coordinator' && !wanted.includes(role))
+}
+
+function withoutRoles(config: ClusterConfig, idle: readonly Role[]): ClusterConfig {
+  const counts = Object.entries(config.roles).map(([role, settings]) => [
+    role,
+    idle.includes(role as Role) ? { ...settings, count: 0 } : settings,
+  ])
+  return { ...config, roles: Object.fromEntries(counts) as ClusterConfig['roles'] }
 }

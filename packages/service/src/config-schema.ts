@@ -26,7 +26,7 @@ const role = (count: number, nativePort: number, countMax: number) =>
     count: whole(0, countMax).default(count).describe('How many of them run.'),
     nativePort: port.default(nativePort).describe('Native port of the first; the others follow, one higher each.'),
   })
-const broker = role(0, 7301, 31).extend({
+const broker = role(3, 7301, 31).extend({
   kafkaPort: port.default(9092).describe('Kafka port of the first broker; the others follow, one higher each.'),
 })
 

@@ -22,7 +22,11 @@ describe('parseConfig', () => {
       'coordinator-1:7201',
       'coordinator-2:7202',
       'coordinator-3:7203',
+      'broker-1:7301',
+      'broker-2:7302',
+      'broker-3:7303',
     ])
+    expect(plannedNodes(config).flatMap(({ fronts }) => fronts)).toEqual([9092, 9093, 9094].map(port => ({ protocol: 'kafka', port })))
     expect(parseConfig(JSON.stringify(config), 'again')).toEqual(config)
   })
 
@@ -45,12 +49,14 @@ describe('parseConfig', () => {
     const found = problems({
       host: '10.0.0.1',
       gossip: { probeIntervalMs: 500, suspicionMsMin: 600 },
-      roles: { coordinator: { nativePort: 65_535 } },
+      roles: { coordinator: { nativePort: 65_535 }, broker: { kafkaPort: 7_302 } },
     })
     expect(found.map(problem => problem.split(':')[0])).toEqual([
       'host',
       'roles.coordinator.nativePort',
       'roles.coordinator.nativePort',
+      'roles.broker.nativePort',
+      'roles.broker.nativePort',
       'gossip.suspicionMsMin',
     ])
   })

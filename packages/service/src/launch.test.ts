@@ -10,9 +10,9 @@ const FILES: Readonly<Record<string, string>> = {
   '/state/config.json': JSON.stringify(parseConfig('{}', 'test')),
 }
 
-function launch(flags: Partial<LaunchFlags> = {}, files: Readonly<Record<string, string | undefined>> = {}) {
+function launch(flags: Partial<LaunchFlags> = {}, files: Readonly<Record<string, string | undefined>> = {}, role = 'coordinator') {
   const all = { ...FILES, ...files }
-  return readLaunch('coordinator', { ...FLAGS, ...flags }, path => {
+  return readLaunch(role, { ...FLAGS, ...flags }, path => {
     const text = all[path]
     if (text === undefined) throw new Error('no such file')
     return text
@@ -36,8 +36,19 @@ describe('readLaunch', () => {
     expect(options.secret).toEqual(Uint8Array.from({ length: 32 }, (_, i) => (i % 2 === 0 ? 0x0a : 0xf9)))
     expect(logPath).toBe('/state/logs/coordinator-2.ndjson')
     expect(dataPath).toBe('/state/data/coordinator-2')
-    expect(seeds.map(({ port }) => port)).toEqual([7201, 7203])
+    expect(seeds.map(({ port }) => port)).toEqual([7201, 7203, 7301, 7302, 7303])
     expect(launch({ 'native-port': '0', 'strict-ports': true }).options.native).toEqual({ host: '127.0.0.1', port: 0, strict: true })
+  })
+
+  it('[LC1] reads where clients find a broker: where the configuration says, or at the port that is given', () => {
+    const front = { protocol: 'kafka', host: '127.0.0.1', wanted: 9093, strict: false }
+    expect(launch({ node: 'broker-2' }, {}, 'broker').options.fronts).toEqual([{ ...front, port: 9093 }])
+    expect(launch({ node: 'broker-2', front: ['kafka=19093'] }, {}, 'broker').options.fronts).toEqual([{ ...front, port: 19_093 }])
+    expect(launch().options.fronts).toEqual([])
+  })
+
+  it.each(['kafka', 'kafka=', 'kafka=x', 'kafka=70000'])('[LC1] refuses the front door %j', front => {
+    expect(refusal(() => launch({ front: [front] }))).toMatch(/^--front/)
   })
 
   it.each(['node', 'state', 'config'] as const)('[LC1] refuses to start without --%s', flag => {

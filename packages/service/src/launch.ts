@@ -82,7 +82,9 @@ function portOf(flag: string, text: string | undefined): number | undefined {
 
 function frontOf(text: string): [string, number] {
   const [protocol = '', port = ''] = text.split('=', 2)
-  return [protocol, portOf(`--front ${protocol}`, port) as number]
+  const number = portOf(`--front ${protocol}`, port)
+  if (number === undefined) throw new LaunchError(`--front: want PROTOCOL=PORT, got ${JSON.stringify(text)}`)
+  return [protocol, number]
 }
 
 function configOf(path: string, read: (path: string) => string): NodeOptions['config'] {

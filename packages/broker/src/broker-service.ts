@@ -94,7 +94,13 @@ export class BrokerService implements LogParts {
     this.#controller = controller
     this.#links = links
     this.host = host
-    this.access = new LogAccess({ host, clock, compute, mayServe: () => node.registration.epoch !== undefined })
+    this.access = new LogAccess({
+      host,
+      clock,
+      compute,
+      mayServe: () => node.registration.epoch !== undefined,
+      leadsSoon: key => this.#hosting.leadsSoon(key),
+    })
     this.#follower = new MetadataFollower({ clock, log, client, metadata })
     this.#hosting = new Hosting({ self, clock, disk, log, metadata, host, store, snapshotDirectory: SNAPSHOT_DIRECTORY, controller, epoch })
     this.#producerIds = new ProducerIds(controller, epoch)

@@ -7,7 +7,7 @@ import type { LogStore } from '@atoll/commit-log'
 import type { PartitionRecord, Revision } from '@atoll/protocol'
 import type { ControllerCalls } from './adapters/controller-calls.ts'
 import type { PartitionKey } from './adapters/fetch-wire.ts'
-import { CONTROLLER_RETRY_MS, OPEN_RETRY_MS, OPENING_MAX } from './limits.ts'
+import { CONTROLLER_RETRY_MS, LEADS_SOON_MS, OPEN_RETRY_MS, OPENING_MAX } from './limits.ts'
 import type { ClusterMetadata, MetadataListener } from './metadata/cluster-metadata.ts'
 import type { PartitionHost } from './partition-host.ts'
 
@@ -34,6 +34,8 @@ export class Hosting implements MetadataListener {
   readonly #open = new Set<PartitionKey>()
   /** Copies that lost what was durable, or cannot be opened: said, once for each registration, before this broker is ready. */
   readonly #lost = new Set<PartitionKey>()
+  /** Who waits until a copy that is to lead does. */
+  readonly #awaited = new Map<PartitionKey, { readonly settled: Promise<void>; readonly settle: () => void }>()
   #readying = false
   #brokersMoved = false
 
@@ -43,6 +45,7 @@ export class Hosting implements MetadataListener {
 
   stop(): void {
     this.#stopping.abort()
+    for (const { settle } of this.#awaited.values()) settle()
   }
 
   partitionChanged(key: PartitionKey, record: PartitionRecord | undefined): void {
@@ -61,6 +64,28 @@ export class Hosting implements MetadataListener {
       this.#options.host.brokersChanged()
       void this.#becomeReady()
     })
+  }
+
+  /**
+   * Undefined unless the partition is to be led here and its copy is not open yet, as right after a topic was created; then
+   * what resolves when it is, or when that took too long.
+   */
+  leadsSoon(key: PartitionKey): Promise<void> | undefined {
+    const { self, clock, epoch } = this.#options
+    const record = this.#record(key)
+    const isSettled = this.#open.has(key) && !this.#due.has(key)
+    if (isSettled || record?.leader !== self || epoch() === undefined) return undefined
+    const known = this.#awaited.get(key)
+    if (known !== undefined) return known.settled
+    const { promise: settled, resolve } = Promise.withResolvers<void>()
+    const timer = clock.after(LEADS_SOON_MS, () => settle())
+    const settle = (): void => {
+      timer.cancel()
+      this.#awaited.delete(key)
+      resolve()
+    }
+    this.#awaited.set(key, { settled, settle })
+    return settled
   }
 
   /** This broker was registered: whatever it was told as another one counts no more. */
@@ -83,8 +108,10 @@ export class Hosting implements MetadataListener {
       if (this.#busy.has(key)) continue
       this.#due.delete(key)
       const record = this.#record(key)
-      if (this.#open.has(key) && this.#isMine(record)) this.#options.host.assign(key, record, this.#options.epoch() ?? -1)
-      else void this.#settle(key)
+      if (this.#open.has(key) && this.#isMine(record)) {
+        this.#options.host.assign(key, record, this.#options.epoch() ?? -1)
+        this.#awaited.get(key)?.settle()
+      } else void this.#settle(key)
     }
     if (this.#busy.size === 0) void this.#becomeReady()
   }

@@ -13,6 +13,8 @@ export const CONTROLLER_RETRY_MS = 200
 export const OPENING_MAX = 16
 /** A log that could not be opened is tried again after this, in milliseconds. */
 export const OPEN_RETRY_MS = 2_000
+/** Whoever asks a leader whose copy is not open yet waits so long for it, in milliseconds. */
+export const LEADS_SOON_MS = 1_000
 /** What leadership is left gets this long to move when the broker stops, in milliseconds. */
 export const HANDOVER_MS = 3_000
 /** How often it is looked whether that is done, in milliseconds. */

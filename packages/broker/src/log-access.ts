@@ -25,6 +25,8 @@ export interface LogAccessOptions {
   readonly compute: Compute
   /** False while this broker has no right to act. */
   readonly mayServe: () => boolean
+  /** What to wait for where a partition is about to be led here. */
+  readonly leadsSoon: (key: PartitionKey) => Promise<void> | undefined
 }
 
 export interface Append {
@@ -91,12 +93,14 @@ export class LogAccess {
   }
 
   /**
-   * Appends in this very turn. Resolves with where, or with undefined for `acks` none. Rejects with a RecordsError for a batch
+   * Appends in this very turn, unless the log has to be opened first. Resolves with where, or with undefined for `acks` none. Rejects with a RecordsError for a batch
    * that may not be appended, or with the errors of `log_produce`.
    */
   async append({ key, batch, rules, acks, timeoutMs, zstdAllowed = true }: Append): Promise<Produced | undefined> {
     const { host, clock } = this.#options
     if (!this.#options.mayServe()) throw new ProtocolError('not_partition_leader')
+    const soon = this.#options.leadsSoon(key)
+    if (soon !== undefined) await soon
     const { header, maxTimestampMs } = checkProduced(batch, {
       crc32c: this.#crc32c,
       decompress: this.#compression.decompress,
@@ -119,8 +123,10 @@ export class LogAccess {
     return this.#readAll(wanted, patience.bytesMax)
   }
 
-  /** The first offset, or the next one to be committed. Throws the errors of `log_list_offsets`. */
-  end(key: PartitionKey, which: 'earliest' | 'latest', leaderEpoch: number | undefined): FoundOffset {
+  /** The first offset, or the next one to be committed. Rejects with the errors of `log_list_offsets`. */
+  async end(key: PartitionKey, which: 'earliest' | 'latest', leaderEpoch: number | undefined): Promise<FoundOffset> {
+    const soon = this.#options.leadsSoon(key)
+    if (soon !== undefined) await soon
     const replica = this.#leading(key)
     const offset = replica.listOffset(which, leaderEpoch as LeaderEpoch | undefined)
     if (typeof offset === 'string') throw new ProtocolError(refusals[offset])
@@ -130,7 +136,7 @@ export class LogAccess {
   /** The first committed record of `timestampMs` or later. Rejects as `end` does. */
   async atTime(key: PartitionKey, timestampMs: number, leaderEpoch: number | undefined): Promise<FoundOffset> {
     // Fences, and says whether this leader knows what is committed.
-    this.end(key, 'latest', leaderEpoch)
+    await this.end(key, 'latest', leaderEpoch)
     const replica = this.#leading(key)
     const { highWatermark, leaderEpoch: epoch } = replica
     const { logStart } = replica.status
@@ -166,6 +172,8 @@ export class LogAccess {
 
   /** Also of a partition for which no room is left it is said how it is. */
   async #readOne({ key, leaderEpoch, offset, bytesMax }: Wanted, left: number, isFirst: boolean): Promise<Found> {
+    const soon = this.#options.leadsSoon(key)
+    if (soon !== undefined) await soon
     const replica = this.#options.mayServe() ? this.#options.host.replica(key) : undefined
     if (replica === undefined) return failed('not_partition_leader')
     const room = Math.min(bytesMax, left)

@@ -66,7 +66,7 @@ export function logHandlers(parts: () => LogParts | undefined): Handlers {
     logListOffsets: async ({ topicId, partition, leaderEpoch, which, timestampMs }) => {
       const { access, metadata } = begun()
       const key = known(metadata, topicId, partition)
-      const found = which === 'time' ? await access.atTime(key, timestampMs, leaderEpoch) : access.end(key, which, leaderEpoch)
+      const found = which === 'time' ? await access.atTime(key, timestampMs, leaderEpoch) : await access.end(key, which, leaderEpoch)
       const { offset = -1, timestampMs: atMs = -1 } = found
       return { offset, timestampMs: atMs, leaderEpoch: found.leaderEpoch as LeaderEpoch }
     },

@@ -178,7 +178,7 @@ export class BrokerCluster {
       )
     })
     await this.until(() => outcome.settled, 'an outcome')
-    if (outcome.error !== undefined) throw outcome.error
+    if (outcome.error !== undefined) throw outcome.error as Error
     return outcome.value as T
   }
 

@@ -284,6 +284,25 @@ const rows = {
   },
   not_a_replica: { code: 131, outcome: 'definite', retry: 'after_refresh', doc: 'The follower has no replica of that partition.' },
   batch_too_large: { code: 140, outcome: 'definite', retry: 'never', doc: 'The batch is larger than the topic allows.' },
+  unsupported_compression: { code: 141, outcome: 'definite', retry: 'never', doc: 'That codec is not there on this machine.' },
+  invalid_record: {
+    code: 142,
+    outcome: 'definite',
+    retry: 'never',
+    doc: 'A record is not what the schema or the codec of its topic says, or its bytes are damaged.',
+  },
+  log_truncated: {
+    code: 143,
+    outcome: 'definite',
+    retry: 'never',
+    doc: 'Records that had been read are gone: an unclean leader had less of the log.',
+  },
+  consumer_stalled: {
+    code: 144,
+    outcome: 'definite',
+    retry: 'after_backoff',
+    doc: 'The consumer could read nothing for longer than it may.',
+  },
 } as const satisfies Record<string, ErrorRow>
 
 export type ErrorCode = keyof typeof rows

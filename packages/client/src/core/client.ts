@@ -10,6 +10,7 @@ import { LeaderRoute } from './leader-route.ts'
 import { type Lease, type LeaseOptions, Leases } from './lease.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { Lock } from './lock.ts'
+import { Log } from './log/log.ts'
 import { type CallOptions, Requests } from './requests.ts'
 import type { StreamParts } from './resumed-stream.ts'
 import { type Member, members, Services } from './services.ts'
@@ -48,6 +49,8 @@ export class Client implements AsyncDisposable {
   readonly kv: KeyValue
   /** The nodes that are there, by role. */
   readonly services: Services
+  /** Topics, and what is produced to them and consumed from them. */
+  readonly log: Log
   readonly #clock: Clock
   readonly #deadlines: Deadlines
   readonly #coordinators: Coordinators
@@ -61,9 +64,9 @@ export class Client implements AsyncDisposable {
 
   /** `locate` is asked when a leader is looked for, again and again until one is found. */
   constructor(ports: ClientPorts, { name, session = 'exactly_once' }: ClientOptions, locate: () => Promise<Whereabouts>) {
-    const { clock, random, log = silentLogger } = ports
+    const { clock, random, compute, log = silentLogger } = ports
     const deadlines = new Deadlines(clock)
-    const coordinators = new Coordinators({ net: ports.net, clock, compute: ports.compute, log }, name)
+    const coordinators = new Coordinators({ net: ports.net, clock, compute, log }, name)
     const route = new LeaderRoute({ clock, random, deadlines, coordinators, locate })
     const keeper = new LeaseKeeper(clock)
     const requests = new Requests({ clock, random, route, beforeEach: () => keeper.check() })
@@ -81,6 +84,8 @@ export class Client implements AsyncDisposable {
     this.#streams = streams
     this.kv = new KeyValue(requests, changes, streams)
     this.services = new Services(streams)
+    const endpoint = () => coordinators.endpoint
+    this.log = new Log({ clock, random, compute, deadlines, requests, changes, kv: this.kv, endpoint })
   }
 
   /** Resolves once a leader of the coordinators was reached. */
@@ -149,6 +154,7 @@ export class Client implements AsyncDisposable {
   async #close(): Promise<void> {
     const error = new AtollError('client_closed', 'the client was closed', { operation: 'close' })
     const connected = this.#route.session !== undefined
+    this.log.close(error)
     await this.#leases.close(error, connected)
     if (connected) await Promise.allSettled([this.#changes.close(error)])
     else this.#changes.refuseWaiting(error)

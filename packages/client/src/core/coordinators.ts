@@ -67,6 +67,11 @@ export class Coordinators {
     return this.#links.values()
   }
 
+  /** What connections are made with; undefined before the cluster was found. */
+  get endpoint(): NativeEndpoint | undefined {
+    return this.#endpoint
+  }
+
   /** What is known of where they are, replaced: a cluster that was made anew has another secret and other ports. */
   locate(whereabouts: Whereabouts): void {
     const before = this.#whereabouts

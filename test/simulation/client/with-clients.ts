@@ -1,6 +1,6 @@
 // Clients of whole coordinators in the simulator: each on a machine of its own, which can be paused, beside a cluster whose
 // nodes can be killed.
-import { type ClusterId, type NodeId, nodeId, present } from '@atoll/base'
+import { type Clock, type ClusterId, type NodeId, nodeId, present } from '@atoll/base'
 import { type Client, type ClientOptions, createClient } from '@atoll/client/core'
 import { SimCluster } from '@atoll/sim'
 import { createSimHashes, type SimNode } from '@atoll/sim-ports'
@@ -41,7 +41,7 @@ export class Clients {
   }
 
   /** Starts a client that does `act`; it runs from the next event on. What it throws fails the run. */
-  start(act: (client: Client) => Promise<void>, options: Options = {}): SimNode {
+  start(act: (client: Client, clock: Clock) => Promise<void>, options: Options = {}): SimNode {
     const name = nodeId(`client-${++this.#started}`)
     const { seeds: known, ...rest } = options
     const names = this.cluster.names.filter((_, index) => known?.includes(index) ?? true)
@@ -51,7 +51,7 @@ export class Clients {
     this.#open++
     machine.start(async ports => {
       try {
-        await act(createClient(ports, { name, ...where, ...rest }))
+        await act(createClient(ports, { name, ...where, ...rest }), ports.clock)
       } catch (error) {
         this.#failures.push(error)
       }
@@ -61,10 +61,10 @@ export class Clients {
   }
 
   /** Runs `act` with a client to its end. */
-  async with<T>(act: (client: Client) => Promise<T>, options: Options = {}): Promise<T> {
+  async with<T>(act: (client: Client, clock: Clock) => Promise<T>, options: Options = {}): Promise<T> {
     let outcome: { readonly value: T } | undefined
-    this.start(async client => {
-      outcome = { value: await act(client) }
+    this.start(async (client, clock) => {
+      outcome = { value: await act(client, clock) }
     }, options)
     await this.done()
     return present(outcome, 'an outcome').value

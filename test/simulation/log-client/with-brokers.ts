@@ -1,6 +1,6 @@
 // Clients of the log on whole coordinators and brokers in the simulator: real processes but for their ports, which can be
 // killed and paused.
-import { type ClusterId, type NodeId, nodeId } from '@atoll/base'
+import { type Clock, type ClusterId, type NodeId, nodeId, sleep } from '@atoll/base'
 import type { Client } from '@atoll/client/core'
 import { parseConfig } from '@atoll/service'
 import type { SimNode, SimPorts } from '@atoll/sim-ports'
@@ -61,7 +61,7 @@ export class Brokers {
   }
 
   /** Runs `act` with a client to its end. */
-  with<T>(act: (client: Client) => Promise<T>): Promise<T> {
+  with<T>(act: (client: Client, clock: Clock) => Promise<T>): Promise<T> {
     return this.clients.with(act)
   }
 
@@ -69,4 +69,9 @@ export class Brokers {
     await this.clients.until(() => condition() || this.#failures.length > 0)
     if (this.#failures.length > 0) throw this.#failures[0]
   }
+}
+
+/** Virtual time passes for a client. */
+export function passing(clock: Clock, ms: number): Promise<void> {
+  return sleep(clock, ms)
 }

@@ -100,6 +100,13 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
     this.#end()
   }
 
+  /** Bytes of batches that were fetched and not handed over. */
+  get bufferedBytes(): number {
+    let sum = 0
+    for (const { bufferedBytes } of this.#fetcher.readers) sum += bufferedBytes
+    return sum
+  }
+
   /** The next offset of each partition. */
   get positions(): Readonly<Record<number, number>> {
     const rows = [...this.#fetcher.readers].filter(({ start }) => start === undefined)

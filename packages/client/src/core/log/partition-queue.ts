@@ -76,6 +76,9 @@ export class PartitionQueue {
 
   /** The topic changed: what the old leader owes is given up, and asked of the new one. */
   topicChanged(): void {
+    const { trouble } = this.#parts.topic
+    if (trouble?.code === 'unknown_topic')
+      for (const batch of this.#batches.filter(({ inFlight }) => !inFlight)) this.#drop(batch, trouble.code, trouble.message, trouble)
     const leader = this.#parts.topic.leaderOf(this.#parts.partition)
     if (leader === undefined || leader.epoch === this.#leaderEpoch) return
     this.#leader = leader.node
@@ -220,7 +223,19 @@ export class PartitionQueue {
     // One that came before is answered first; then this one is in order, or there is a gap.
     if ((isGap && !isFirst) || (mayRepeat && (mayPass(error.code) || error.code === 'request_cancelled'))) return this.#failed(error)
     this.#calm = false
+    if (error.code === 'batch_too_large' && batch.records.length > 1) return this.#split(batch)
     this.#drop(batch, error.code, error.message, error)
+  }
+
+  /** The topic takes less than one was told: two batches with the same numbers (KIP-126). */
+  #split(batch: Batch): void {
+    const rest = new Batch(batch.openedAtMs)
+    rest.sealed = true
+    rest.attempts = batch.attempts
+    const half = Math.ceil(batch.records.length / 2)
+    for (const record of batch.records.splice(half)) rest.add(record)
+    if (batch.sequence !== undefined) rest.sequence = sequenceAfter(batch.sequence, half)
+    this.#batches.splice(this.#batches.indexOf(batch) + 1, 0, rest)
   }
 
   /** Nothing from this batch on is in the log: false when that did not help before. */

@@ -1,4 +1,5 @@
 // The front door of `broker`.
+export { type Broker, startBroker } from './broker.ts'
 export type {
   AskGroups,
   CoordinatorSettings,

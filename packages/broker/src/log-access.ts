@@ -101,6 +101,8 @@ export class LogAccess {
     if (!this.#options.mayServe()) throw new ProtocolError('not_partition_leader')
     const soon = this.#options.leadsSoon(key)
     if (soon !== undefined) await soon
+    // Whoever asks the wrong broker is told so before the batch is looked at, which takes time.
+    if (host.replica(key)?.isLeader !== true) throw new ProtocolError('not_partition_leader')
     const { header, maxTimestampMs } = checkProduced(batch, {
       crc32c: this.#crc32c,
       decompress: this.#compression.decompress,

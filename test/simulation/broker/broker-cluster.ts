@@ -1,7 +1,7 @@
 // Three coordinators and three brokers, whole, under virtual time, and a client that speaks Kafka's protocol to them.
-import { type ClusterId, type Connection, type Incarnation, type NodeId, nodeId, present, silentLogger } from '@atoll/base'
+import { type ClusterId, type Connection, type NodeId, nodeId, present } from '@atoll/base'
 import { createClient } from '@atoll/client/core'
-import { HandlerTable, NativeEndpoint, type Session } from '@atoll/protocol'
+import type { PartitionRecord } from '@atoll/protocol'
 import { decodeRecords, encodeBatch, splitBatches } from '@atoll/records'
 import { type Node, parseConfig, plannedNodes } from '@atoll/service'
 import { createSimHashes, createSimulation, type SimNode, type SimPorts, type Simulation } from '@atoll/sim-ports'
@@ -184,13 +184,13 @@ export class BrokerCluster {
 
   /** Asks a broker on a connection of its own. Undefined when it ends the connection without an answer. */
   ask<Name extends ApiName>(broker: NodeId, name: Name, version: number, body: Request<Name>): Promise<KafkaResponse<Name> | undefined> {
-    const port = present(this.#plan.find(node => node.name === broker)?.fronts[0]?.port, 'its Kafka port')
-    return this.doing(async ports => {
-      const peer = await KafkaPeer.connect(ports, port)
-      const answer = await peer.ask(name, version, body)
-      peer.close()
-      return answer
-    })
+    return this.doing(ports => this.#asked(ports, broker, name, version, body))
+  }
+
+  /** Asks after a while; nobody waits for the answer. */
+  askLater<Name extends ApiName>(delayMs: number, broker: NodeId, name: Name, version: number, body: Request<Name>): void {
+    const ports = present(this.#ports, 'the client’s ports')
+    this.simulation.at(this.simulation.nowMs + delayMs, async () => void (await this.#asked(ports, broker, name, version, body)))
   }
 
   async createTopic(
@@ -204,24 +204,55 @@ export class BrokerCluster {
     return present(answer?.topics[0], 'a row for the topic')
   }
 
-  /** The leader of partition 0, as those who run know it. */
-  leaderOf(topic: string, partition = 0): NodeId | undefined {
-    const [some] = [...this.#running.entries()].flatMap(([name, node]) => (this.brokers.includes(name) ? [node as Broker] : []))
-    const id = some?.service.metadata.topic(topic)?.id
-    return id === undefined ? undefined : some?.service.metadata.partition(id, partition)?.leader
+  /** Partition 0 of a topic, as those who run know it. */
+  record(topic: string): PartitionRecord | undefined {
+    for (const name of this.brokers) {
+      const metadata = this.broker(name)?.service.metadata
+      const record = metadata?.partition(metadata.topic(topic)?.id ?? '', 0)
+      if (record !== undefined) return record
+    }
+    return undefined
+  }
+
+  leaderOf(topic: string): NodeId | undefined {
+    return this.record(topic)?.leader
+  }
+
+  /** Who leads once it is not `former` any more. */
+  async otherLeader(topic: string, former: NodeId): Promise<NodeId> {
+    await this.until(() => ![undefined, former].includes(this.leaderOf(topic)), 'another leader')
+    return present(this.leaderOf(topic), 'a leader')
+  }
+
+  /** The partitions that a broker has copies of. */
+  copies(broker: NodeId): readonly string[] {
+    return [...(this.broker(broker)?.service.host.keys ?? [])]
   }
 
   /** One batch of these values, as a producer makes it. */
-  batch(values: readonly string[], producer?: { readonly id: number; readonly epoch: number; readonly baseSequence: number }): Uint8Array {
-    const records = values.map(value => ({ timestampMs: 1_000, key: null, value: Buffer.from(value) }))
+  batch(
+    values: readonly string[],
+    producer?: { readonly id: number; readonly epoch: number; readonly baseSequence: number },
+    timestampMs = 1_000,
+  ): Uint8Array {
+    const records = values.map(value => ({ timestampMs, key: null, value: Buffer.from(value) }))
     return encodeBatch(records, { crc32c: hashes.crc32c, ...(producer && { producer }) })
   }
 
   /** Sends a batch to a broker; answers the partition's row. */
-  async produce(broker: NodeId, topic: string, records: Uint8Array, acks = -1, partition = 0) {
-    const topics = [{ name: topic, partitions: [{ index: partition, records }] }]
-    const answer = await this.ask(broker, 'produce', 9, { acks, timeoutMs: 2_000, topics })
+  async produce(broker: NodeId, topic: string, records: Uint8Array, acks = -1) {
+    const answer = await this.ask(broker, 'produce', 9, produceOf(topic, records, acks))
     return answer?.topics[0]?.partitions[0]
+  }
+
+  /** The same until it is acknowledged, as clients do. */
+  async produced(broker: NodeId, topic: string, records: Uint8Array) {
+    for (let tries = 0; ; tries++) {
+      const row = await this.produce(broker, topic, records)
+      if (row?.errorCode === 0) return row
+      if (tries > 50) throw new Error(`not acknowledged: error ${row?.errorCode}`)
+      await this.pass(100)
+    }
   }
 
   async fetch(broker: NodeId, topic: string, fetchOffset = 0, more: Partial<KafkaRequest<'fetch'>> = {}, partitionMaxBytes = 1_000_000) {
@@ -246,10 +277,12 @@ export class BrokerCluster {
     }
   }
 
-  /** A native session with a broker, as a client. */
-  async session(broker: NodeId): Promise<Session> {
-    const port = present(this.#plan.find(node => node.name === broker)?.nativePort, 'its native port')
-    return this.doing(ports => endpointOn(ports).call({ host: '127.0.0.1', port }, broker, { timeoutMs: 1_000 }))
+  async #asked<Name extends ApiName>(ports: SimPorts, broker: NodeId, name: Name, version: number, body: Request<Name>) {
+    const port = present(this.#plan.find(node => node.name === broker)?.fronts[0]?.port, 'its Kafka port')
+    const peer = await KafkaPeer.connect(ports, port)
+    const answer = await peer.ask(name, version, body)
+    peer.close()
+    return answer
   }
 
   /** Does something with a client of the coordinators. */
@@ -262,20 +295,14 @@ export class BrokerCluster {
   }
 }
 
+export const produceOf = (topic: string, records: Uint8Array, acks = -1) => ({
+  acks,
+  timeoutMs: 2_000,
+  topics: [{ name: topic, partitions: [{ index: 0, records }] }],
+})
+
 export function recordsIn(records: Uint8Array | readonly Uint8Array[] | null) {
   const pieces = records === null ? [] : records instanceof Uint8Array ? [records] : records
   const bytes = new Uint8Array(Buffer.concat(pieces))
   return splitBatches(bytes).flatMap(({ start }) => decodeRecords(bytes.subarray(start)))
-}
-
-function endpointOn(ports: SimPorts): NativeEndpoint {
-  const identity = {
-    cluster: CLUSTER,
-    node: CLIENT,
-    role: 'client',
-    incarnation: () => 0 as Incarnation,
-    secret: SECRET,
-    frameBytesMax: 1 << 25,
-  }
-  return new NativeEndpoint(identity, new HandlerTable(), { ...ports, log: silentLogger })
 }

@@ -1,5 +1,7 @@
 // Coordinators and brokers as processes under a supervisor, driven through the command line, and what the tests of the log
 // have to know of them.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { freePorts, TestCluster } from '../../integration/cluster-fixture.ts'
 
 export const COORDINATORS = ['coordinator-1', 'coordinator-2', 'coordinator-3']
@@ -7,6 +9,8 @@ export const BROKERS = ['broker-1', 'broker-2', 'broker-3']
 const NODES = [...COORDINATORS, ...BROKERS]
 /** A cluster is ready again within this after all was well, in milliseconds; on a machine that also runs other tests. */
 const READY_MS_MAX = 30_000
+
+const LOGS = resolve(import.meta.dirname, '../../../.cache/chaos')
 
 interface MemberRow {
   readonly name: string
@@ -70,6 +74,11 @@ export class LogCluster implements AsyncDisposable {
     await this.#cluster.ok('partition', name)
   }
 
+  /** Cuts the links between two groups of nodes. */
+  async part(one: readonly string[], other: readonly string[]): Promise<void> {
+    await this.#cluster.ok('partition', one.join(), other.join())
+  }
+
   async heal(): Promise<void> {
     await this.#cluster.ok('heal')
   }
@@ -94,6 +103,14 @@ export class LogCluster implements AsyncDisposable {
       if (ready) return
       if (performance.now() > deadlineMs) throw new Error(`not ready within ${READY_MS_MAX} ms: ${unready.join('; ')}`)
     }
+  }
+
+  /** Keeps what all nodes wrote, below the checkout; answers where. */
+  async keepLogs(name: string): Promise<string> {
+    mkdirSync(LOGS, { recursive: true })
+    const path = join(LOGS, `${name}.txt`)
+    writeFileSync(path, await this.#cluster.ok('logs', '--level', 'debug'))
+    return path
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

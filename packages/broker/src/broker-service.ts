@@ -11,7 +11,7 @@ import { OffsetsLog } from './adapters/group-log.ts'
 import { PeerLinks } from './adapters/peer-links.ts'
 import { ProducerIds } from './adapters/producer-ids.ts'
 import { refusal } from './groups/group-messages.ts'
-import { defaultCoordinatorSettings, GroupService } from './groups/index.ts'
+import { type AskGroups, defaultCoordinatorSettings, GroupService } from './groups/index.ts'
 import type { BrokerParts } from './handlers/broker-parts.ts'
 import { OFFSETS_TOPIC } from './handlers/coordinators.ts'
 import { kafkaHandlers } from './handlers/kafka.ts'
@@ -121,11 +121,7 @@ export class BrokerService implements LogParts {
   async begin(): Promise<readonly { readonly protocol: string; readonly host: string; readonly port: number; readonly wanted: number }[]> {
     const { net, clock, random } = this.#ports
     const { log } = this.#node.context
-    const handlers = kafkaHandlers(this.#parts(), (request, signal) =>
-      this.#node.registration.epoch === undefined
-        ? Promise.resolve(refusal(request, 'not_coordinator'))
-        : this.#groups.ask(request, signal),
-    )
+    const handlers = kafkaHandlers(this.#parts(), this.askGroups)
     const front = this.#options.fronts?.find(({ protocol }) => protocol === 'kafka')
     if (front === undefined) return this.#follow([])
     const listen = (at: Endpoint) => KafkaListener.listen(at, { net, clock, logger: log, handlers })
@@ -135,6 +131,10 @@ export class BrokerService implements LogParts {
     log.info({ event: 'kafka_listening', port, wantedPort: front.wanted }, 'listening for Kafka’s clients')
     return this.#follow([{ protocol: 'kafka', host: front.host, port, wanted: front.wanted }])
   }
+
+  /** Asks the groups that are coordinated here. */
+  readonly askGroups: AskGroups = (request, signal) =>
+    this.#node.registration.epoch === undefined ? Promise.resolve(refusal(request, 'not_coordinator')) : this.#groups.ask(request, signal)
 
   /** The next producer id that nobody else was given. Rejects with an AtollError. */
   drawProducerId(): Promise<number> {

@@ -1,7 +1,8 @@
 // The broker: a node that keeps copies of partitions, leads some of them, and serves Kafka's clients.
-import { logConversation } from '@atoll/protocol'
+import { groupsConversation, logConversation } from '@atoll/protocol'
 import { type Node, type NodeOptions, type NodePorts, startNode } from '@atoll/service'
 import { BrokerService } from './broker-service.ts'
+import { groupsHandlers } from './handlers/groups.ts'
 import { logHandlers } from './handlers/log.ts'
 
 export interface Broker extends Node {
@@ -15,6 +16,10 @@ export async function startBroker(ports: NodePorts, options: NodeOptions): Promi
     handlers.serve(
       logConversation,
       logHandlers(() => begun.service),
+    )
+    handlers.serve(
+      groupsConversation,
+      groupsHandlers(() => begun.service?.askGroups),
     )
   })
   const service = await BrokerService.open(ports, options, node)

@@ -3,6 +3,7 @@
 import { adminConversation } from './conversations/admin.ts'
 import { controlConversation } from './conversations/control.ts'
 import { gossipConversation } from './conversations/gossip.ts'
+import { groupsConversation } from './conversations/groups.ts'
 import { helloConversation } from './conversations/hello.ts'
 import { kvConversation } from './conversations/kv.ts'
 import { logConversation } from './conversations/log.ts'
@@ -23,4 +24,5 @@ export const conversations: readonly Conversation[] = [
   topicsConversation,
   raftConversation,
   logConversation,
+  groupsConversation,
 ]

@@ -48,6 +48,20 @@ export {
   swimSync,
   UPDATES_PER_MESSAGE_MAX,
 } from './conversations/gossip.ts'
+export {
+  type CommittedOffset,
+  GROUP_MEMBERS_MAX,
+  GROUP_OFFSETS_MAX,
+  groupCommit,
+  groupDescribe,
+  groupHeartbeat,
+  groupJoin,
+  groupLeave,
+  groupList,
+  groupOffsets,
+  groupSync,
+  groupsConversation,
+} from './conversations/groups.ts'
 export { hello, helloConversation, prove } from './conversations/hello.ts'
 export {
   KEY_BYTES_MAX,

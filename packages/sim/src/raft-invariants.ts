@@ -50,6 +50,11 @@ export class RaftInvariants {
     return this.#leaders.size
   }
 
+  /** Up to where a snapshot on the disk of this node stands for the log. */
+  snapshotOf(node: NodeId): number {
+    return this.#known.get(node)?.store.snapshot.index ?? 0
+  }
+
   /** The disk of this node is gone, and with it its identity. */
   wiped(node: NodeId): void {
     const known = this.#known.get(node)
@@ -96,8 +101,11 @@ export class RaftInvariants {
     for (const envelope of effects.send) this.#says(node, known, envelope, status.damaged)
     for (const event of effects.events) if (event.kind === 'became_leader') this.#leads(node, event.term, status.lastIndex, store)
     if (status.commit < life.commit) this.#violated(`${node} takes back its commit ${life.commit} for ${status.commit}`)
-    if (status.role === 'leader' && status.commit > life.commit) this.#commits(node, status.commit, status.configuration.voters, store)
+    if (status.role === 'leader' && status.commit > life.commit) this.#commits(node, status, store)
     if (status.applied > status.commit) this.#violated(`${node} applied ${status.applied} and committed ${status.commit}`)
+    const reach = Math.max(status.durableIndex, store.snapshot.index)
+    if (effects.applyThrough !== undefined && effects.applyThrough > reach)
+      this.#violated(`${node} applies up to ${effects.applyThrough} and has ${reach} on disk`)
     life.commit = status.commit
     life.applied = status.applied
   }
@@ -150,11 +158,12 @@ export class RaftInvariants {
     if (lastIndex < index || (there !== undefined && there !== of)) this.#violated(`${node} leads term ${term} without committed ${index}`)
   }
 
-  /** A leader commits what a majority of the voters has on disk. */
-  #commits(node: NodeId, index: number, voters: Step['status']['configuration']['voters'], store: Store): void {
+  /** A leader commits what a majority of the voters has on disk, and counts only what is of its own term (section 5.4.2). */
+  #commits(node: NodeId, { commit: index, term: own, configuration: { voters } }: Step['status'], store: Store): void {
     const at = index as LogIndex
     const term = store.termAt(at)
     if (term === undefined) return
+    if (term !== own) this.#violated(`${node} commits ${index} of term ${term} by counting in term ${own}`)
     const holders = voters.filter(voter => {
       const known = this.#known.get(voter.node)
       if (known === undefined || known.disk !== voter.disk) return false

@@ -2,6 +2,7 @@
 // killed, paused, cut off, and lose power, room and their disks' obedience; then all is mended. What was acknowledged must
 // be there, what was read must be linearizable, all must hold the same, and work must go on.
 import { seededRandom } from '@atoll/base'
+import { NODE_PREFIX } from '@atoll/coordinator'
 import type { SimHashes } from '@atoll/sim-ports'
 import { AgreementInvariants } from './agreement-checks.ts'
 import { AgreementClients } from './agreement-clients.ts'
@@ -59,6 +60,7 @@ export async function runAgreementSeed(
   const invariants = new AgreementInvariants()
   const nodes = random.below(3) === 0 ? 5 : 3
   const cluster = new SimCluster({ seed, hashes, nodes, traceLinesMax, hooksOf: name => invariants.hooksOf(name) })
+  cluster.onWipe = name => invariants.raft.wiped(name)
   const plan = planFaults(cluster.names, random, { kinds: faultKinds, durationMs: FAULTS_MS, everyMs: FAULT_EVERY_MS })
   const faults = new FaultRun(cluster, plan)
   const clients = new (kind === 'agreement' ? AgreementClients : SdkClients)(cluster, invariants, random.fork())
@@ -95,6 +97,7 @@ class AgreementRun {
     await this.#until('something is acknowledged', CONVERGENCE_MS_MAX, () => this.#clients.progress > before)
     this.#clients.stop()
     await this.#until('what the clients began is over', CLIENTS_MS_MAX, () => this.#clients.isIdle)
+    await this.#until('all are registered voters', mendedMs + CONVERGENCE_MS_MAX + CLIENTS_MS_MAX - simulation.nowMs, () => this.#isWhole())
     await this.#until('all hold everything', mendedMs + CONVERGENCE_MS_MAX + CLIENTS_MS_MAX - simulation.nowMs, () => this.#converged())
     const convergedAfterMs = simulation.nowMs - mendedMs
     // What was told on the way is told by now.
@@ -147,6 +150,23 @@ class AgreementRun {
     const digests = new Set(held.map(agreement => agreement?.machine.state.digest.text))
     if (digests.size > 1) throw new Error(`states differ at ${this.#invariants.highest}: ${[...digests].join(', ')}`)
     return true
+  }
+
+  /** Who lost its disk is in again under its new identity, and everybody's registration stands. */
+  #isWhole(): boolean {
+    const { names } = this.#cluster
+    const leader = this.#cluster.leader()
+    const agreement = leader && this.#cluster.coordinator(leader)?.agreement
+    if (agreement?.driver === undefined) return false
+    const { voters } = agreement.driver.status.configuration
+    const { store, registrations } = agreement.machine.state
+    return names.every(name => {
+      const voter = voters.find(({ node }) => node === name)
+      const version = store.get(NODE_PREFIX + name)
+      const registered = version && registrations.read(version)
+      const disk = this.#cluster.coordinator(name)?.agreement.self.disk
+      return disk !== undefined && voter?.disk === disk && registered?.disk === disk && registered.state === 'active'
+    })
   }
 
   #states(): string {

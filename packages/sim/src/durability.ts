@@ -19,9 +19,10 @@ export function notDurable(
   return `${index} is acknowledged, and only ${holders.join(', ') || 'nobody'} would have it after a loss of power`
 }
 
-/** A disk that lost bits lost them after it had them. */
+/** A disk that lost something may have lost it since. */
 function isDamaged(cluster: SimCluster, name: NodeId): boolean {
-  return cluster.diskOf(name).fired.bitsFlipped > 0
+  const { bitsFlipped, wiped } = cluster.diskOf(name).fired
+  return bitsFlipped + wiped > 0
 }
 
 function holds(cluster: SimCluster, name: NodeId, command: Uint8Array): boolean {

@@ -32,8 +32,8 @@ interface Life {
 export class RaftInvariants {
   readonly #violated: (what: string) => void
   readonly #known = new Map<NodeId, Known>()
-  /** Identities whose disks are gone. */
-  readonly #gone = new Set<string>()
+  /** What disks held when they were lost, by their identity. */
+  readonly #gone = new Map<string, Known>()
   readonly #leaders = new Map<number, NodeId>()
   readonly #votes = new Map<string, string>()
   /** Batches by term and first index: what they hold, and the term of the entry before. */
@@ -58,7 +58,7 @@ export class RaftInvariants {
   /** The disk of this node is gone, and with it its identity. */
   wiped(node: NodeId): void {
     const known = this.#known.get(node)
-    if (known !== undefined) this.#gone.add(known.disk)
+    if (known !== undefined) this.#gone.set(known.disk, known)
     this.#known.delete(node)
   }
 
@@ -165,8 +165,10 @@ export class RaftInvariants {
     if (term === undefined) return
     if (term !== own) this.#violated(`${node} commits ${index} of term ${term} by counting in term ${own}`)
     const holders = voters.filter(voter => {
-      const known = this.#known.get(voter.node)
-      if (known === undefined || known.disk !== voter.disk) return false
+      // A confirmation may outlive the disk: whoever is elected still needs one of the others.
+      const present = this.#known.get(voter.node)
+      const known = present?.disk === voter.disk ? present : this.#gone.get(voter.disk)
+      if (known === undefined) return false
       return known.store.snapshot.index >= index || (known.durable >= index && known.store.termAt(at) === term)
     })
     if (holders.length * 2 <= voters.length)

@@ -35,6 +35,7 @@ export class SimCluster {
   /** Who keeps a node down, by node. */
   readonly #held = new Map<NodeId, Set<object>>()
   #onStart: (name: NodeId) => void = () => {}
+  #onWipe: (name: NodeId) => void = () => {}
 
   constructor({ seed, hashes, nodes, traceLinesMax = 0, hooksOf = () => ({}) }: SimClusterOptions) {
     this.#hooksOf = hooksOf
@@ -65,6 +66,17 @@ export class SimCluster {
   /** Hears of every start from now on. */
   set onStart(heard: (name: NodeId) => void) {
     this.#onStart = heard
+  }
+
+  /** Hears of every disk that is lost from now on. */
+  set onWipe(heard: (name: NodeId) => void) {
+    this.#onWipe = heard
+  }
+
+  /** Puts a new, empty disk into a machine that is down. */
+  wipe(name: NodeId): void {
+    this.diskOf(name).wipe()
+    this.#onWipe(name)
   }
 
   /** Keeps `name` down, once it is, until the answered function is called by everybody who holds it. */

@@ -22,7 +22,18 @@ describe('agreement of whole coordinators under faults', () => {
   it('[CO4] went through every kind of fault, elections, snapshots, repairs, and disks in every trouble', () => {
     for (const kind of faultKinds) expect(coverage.faults.get(kind) ?? 0, kind).toBeGreaterThan(5)
     const seen = ['became_leader', 'stepped_down', 'snapshot_taken', 'snapshot_installed', 'disk_full', 'disk_has_room', 'disk_failed']
-    for (const event of [...seen, 'repaired', 'syncsDelayed', 'syncsStuck', 'syncsFailed', 'pagesDropped', 'pagesTorn', 'leadership_lost'])
+    for (const event of [
+      ...seen,
+      'repaired',
+      'became_voter',
+      'disk_retired',
+      'syncsDelayed',
+      'syncsStuck',
+      'syncsFailed',
+      'pagesDropped',
+      'pagesTorn',
+      'leadership_lost',
+    ])
       expect(coverage.events.get(event) ?? 0, event).toBeGreaterThan(2)
     expect(coverage.events.get('history linearizable')).toBe(SEEDS)
     expect(coverage.traces.size).toBe(SEEDS)

@@ -24,7 +24,8 @@ interface Known {
 /** One process, from its first step on. */
 interface Life {
   commit: number
-  applied: number
+  /** Of the newest heartbeat to each peer. */
+  readonly rounds: Map<NodeId, { readonly term: number; readonly round: number }>
   /** Asked for and not yet reported durable, by id. */
   readonly pending: Map<number, StoreRequest>
 }
@@ -64,7 +65,7 @@ export class RaftInvariants {
 
   /** To be told of every step of one process, from its first on. */
   life(): (step: Step) => void {
-    const life: Life = { commit: 0, applied: 0, pending: new Map() }
+    const life: Life = { commit: 0, rounds: new Map(), pending: new Map() }
     let isFirst = true
     return step => {
       if (isFirst) this.#started(step)
@@ -98,7 +99,10 @@ export class RaftInvariants {
       life.pending.set(effects.store.id, effects.store)
       this.#logs(node, settled, effects.store.batches)
     }
-    for (const envelope of effects.send) this.#says(node, known, envelope, status.damaged)
+    for (const envelope of effects.send) {
+      this.#says(node, known, envelope, status.damaged)
+      this.#asks(node, life, envelope)
+    }
     for (const event of effects.events) if (event.kind === 'became_leader') this.#leads(node, event.term, status.lastIndex, store)
     if (status.commit < life.commit) this.#violated(`${node} takes back its commit ${life.commit} for ${status.commit}`)
     if (status.role === 'leader' && status.commit > life.commit) this.#commits(node, status, store)
@@ -107,7 +111,6 @@ export class RaftInvariants {
     if (effects.applyThrough !== undefined && effects.applyThrough > reach)
       this.#violated(`${node} applies up to ${effects.applyThrough} and has ${reach} on disk`)
     life.commit = status.commit
-    life.applied = status.applied
   }
 
   /** What it promised to say once this was durable is said now. */
@@ -144,6 +147,15 @@ export class RaftInvariants {
     const other = this.#votes.get(key)
     if (other !== undefined && other !== to.node) this.#violated(`${node} votes for ${other} and for ${to.node} in term ${message.term}`)
     this.#votes.set(key, to.node)
+  }
+
+  /** A round of heartbeats is asked once: an answer to it proves that its leader still led after it was asked. */
+  #asks(node: NodeId, { rounds }: Life, { to, message }: Envelope): void {
+    if (message.kind !== 'heartbeat') return
+    const { term, round } = message
+    const before = rounds.get(to.node)
+    if (before?.term === term && round <= before.round) this.#violated(`${node} asks ${to.node} in round ${round} of term ${term} again`)
+    rounds.set(to.node, { term, round })
   }
 
   /** Election safety, and leader completeness: what was committed is in the log of every later leader. */

@@ -52,10 +52,10 @@ const bugs: readonly Planted[] = [
     edits: [edit('coordinator/src/adapters/hard-state-file', 'body[8] === 1 ?', 'body[8] === 2 ?')],
   },
   {
-    name: 'reuses the index of a read',
+    name: 'reuses the round of a read',
     kind: 'agreement',
-    seeds: 20,
-    caught: /not linearizable/,
+    seeds: 3,
+    caught: /in round 1 of term \d+ again/,
     edits: [edit('raft/src/read-index', 'this.#round++', 'this.#round = 1')],
   },
   {

@@ -3,7 +3,7 @@
 import type { NodeId } from '@atoll/base'
 import type { MemberView } from '@atoll/protocol'
 import { expect, it } from 'vitest'
-import { type ProbedNode, whyNotReady } from './readiness.ts'
+import { leaderOf, type ProbedNode, whyNotReady } from './readiness.ts'
 
 const names = ['a', 'b', 'c'] as NodeId[]
 const believes = (node: NodeId, state: MemberView['state']): MemberView => ({ node, state }) as MemberView
@@ -43,6 +43,11 @@ it('is not ready while a node is not registered', () => {
   const [first, ...others] = agreeing([{}, {}, {}]) as [ProbedNode, ...ProbedNode[]]
   expect(whyNotReady([{ ...first, epoch: 0 }, ...others])).toEqual(['a is not registered with the coordinators yet'])
   expect(whyNotReady([{ ...first, epoch: 0, unregistered: 'no' }, ...others])).toEqual(['a is not registered with the coordinators: no'])
+})
+
+it('names the leader that a majority follows', () => {
+  expect(leaderOf(agreeing([{}, {}, undefined]))).toBe('a')
+  expect(leaderOf(agreeing([{}, { leader: undefined }, undefined]))).toBeUndefined()
 })
 
 it('is ready when all coordinators follow a leader', () => {

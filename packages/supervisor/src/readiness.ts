@@ -1,6 +1,7 @@
 // When a cluster is ready: every node that should run answers, each believes of every other that it is alive, the coordinators
 // have a leader that a majority follows, and all nodes are registered with them. The nodes say so themselves, through the port
 // their clients use; nobody reads logs or counts pids.
+import type { NodeId } from '@atoll/base'
 import type { ResponseOf, raftStatus, SupervisedNode } from '@atoll/protocol'
 
 /** Sentences shown at most: past that they repeat themselves. */
@@ -22,6 +23,11 @@ type Status = ResponseOf<typeof raftStatus>
 export function whyNotReady(nodes: readonly ProbedNode[]): string[] {
   const unwell = nodes.flatMap(node => whyNotWell(node, nodes))
   return [...unwell, ...whyNotAgreed(nodes)].slice(0, SENTENCES_MAX).map(sentence => sentence.slice(0, SENTENCE_LENGTH_MAX))
+}
+
+/** The coordinator that leads and that a majority follows. */
+export function leaderOf(nodes: readonly ProbedNode[]): NodeId | undefined {
+  return leaderAmong(nodes.flatMap(({ agreement }) => agreement ?? []))?.node
 }
 
 function whyNotWell({ name, state, exit, answers, view }: SupervisedNode, nodes: readonly SupervisedNode[]): string[] {

@@ -20,6 +20,23 @@ describe('key-value', () => {
   })
 })
 
+describe('what makes no sense', () => {
+  it('[SD1] is refused as an argument, before anything is sent', async () => {
+    const scene = new ClientScene()
+    const codes = await scene.withClient(async ({ kv }) => {
+      const refused = [
+        kv.range(undefined as never),
+        kv.transaction({ else: [{ frob: 'a' } as never] }),
+        kv.put('', '1'),
+        kv.put('a', 5 as never),
+      ]
+      return Promise.all(refused.map(call => failure(call)))
+    })
+    for (const error of codes) expect(error).toMatchObject({ code: 'invalid_argument', outcome: 'definite' })
+    expect(codes.map(({ message }) => message)).toContain('kv_put.key: want key, 1 to 1024 bytes')
+  })
+})
+
 describe('another cluster in the place of the one before', () => {
   it('[SD24] is found, whatever its term, and taken for another: nothing is asked in sessions or leases of the one before', async () => {
     const scene = new ClientScene()

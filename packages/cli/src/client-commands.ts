@@ -55,7 +55,7 @@ export function addClientCommands({ program, command, onDone }: ProgramParts): v
     .option('--no-wait', 'fail when somebody else holds it')
     .passThroughOptions()
     .action(async (words: string[], options: LockOptions & OutputOptions) =>
-      onDone(await (await import('./commands/lock.ts')).lock(words, options)),
+      onDone(await (await import('./commands/lock.ts')).lock(words, options, new Output(options))),
     )
   command('ls', 'every lock that somebody holds', lock)
     .option('--json', 'as JSON')

@@ -51,7 +51,7 @@ describe('a lease', () => {
     }
     simulation.addNode(nodeId('keeper')).start(async ({ clock }) => {
       const keeper = new LeaseKeeper(replica as never, clock, () => silentLogger)
-      keeper.happened({ kind: 'became_leader', term: 1 as never, votes: [] })
+      keeper.happened({ kind: 'became_leader', term: 1 as never, votes: 2 })
       keeper.applied(undefined, 1)
     })
     await simulation.run({ untilMs: 2_000 })

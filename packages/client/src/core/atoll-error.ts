@@ -60,7 +60,12 @@ export function atollError(error: unknown, details: AtollErrorDetails): unknown 
   return new AtollError(error.code, said + advice, { cause: error, ...details })
 }
 
-/** `a at 127.0.0.1:1: refused; b: …`, for the sentence of an error. */
+/** `coordinator-1: refused; node at 127.0.0.1:7202: …`, for the sentence of an error. */
 export function listTroubles(troubles: readonly NodeTrouble[]): string {
-  return troubles.map(({ node, message }) => `${node}: ${message}`).join('; ')
+  return troubles.map(troubleSentence).join('; ')
+}
+
+/** Where, and what: a message that says where already is left as it is. */
+export function troubleSentence({ node, message }: NodeTrouble): string {
+  return message.includes(node) ? message : `${node}: ${message}`
 }

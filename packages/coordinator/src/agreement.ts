@@ -67,7 +67,10 @@ export class Agreement {
       clock: ports.clock,
       log: () => this.#theNode.context.log,
     })
-    this.serving = new Serving(this.machine, { self: options.name, clock: ports.clock, log: () => this.#theNode.context.log })
+    const { name: self } = options
+    const { clock } = ports
+    const log = () => this.#theNode.context.log
+    this.serving = new Serving(this.machine, { self, clock, log, admit: member => this.membership.admit(member) })
     this.handlers = {
       ...raftHandlers(options.name, this.#codec, (carried, session) => {
         // A client is nobody's peer, whatever it says.

@@ -1,6 +1,7 @@
 // What a coordinator serves to clients: the parts behind its three conversations, put together. A composition root.
 import { type Clock, type Logger, type NodeId } from '@atoll/base'
 import { type HandlerTable, kvConversation, registryConversation, rightsConversation } from '@atoll/protocol'
+import type { Member } from '@atoll/raft'
 import type { Metrics } from '@atoll/service'
 import { ContestWaiters } from './contest-waiters.ts'
 import { ElectionObservers } from './election-observers.ts'
@@ -16,18 +17,22 @@ export interface ServingContext {
   readonly self: NodeId
   readonly clock: Clock
   readonly log: () => Logger
+  /** Rejects when `member` does not belong to the coordinators. */
+  readonly admit: (member: Member) => Promise<void>
 }
 
 export class Serving {
   readonly replica: Replica
   readonly #self: NodeId
   readonly #clock: Clock
+  readonly #admit: ServingContext['admit']
   readonly #watches: WatchStreams
   readonly #waiters: ContestWaiters
   readonly #leases: LeaseKeeper
   readonly #observers: ElectionObservers
 
-  constructor(machine: ReplicatedState, { self, clock, log }: ServingContext) {
+  constructor(machine: ReplicatedState, { self, clock, log, admit }: ServingContext) {
+    this.#admit = admit
     this.#self = self
     this.#clock = clock
     this.replica = new Replica(machine)
@@ -43,7 +48,7 @@ export class Serving {
     handlers
       .serve(kvConversation, keyValueHandlers(replica, this.#watches, this.#clock))
       .serve(rightsConversation, rightsHandlers({ replica, leases: this.#leases, waiters: this.#waiters, observers: this.#observers }))
-      .serve(registryConversation, registryHandlers(this.#self, replica, this.#watches))
+      .serve(registryConversation, registryHandlers(this.#self, replica, this.#watches, this.#admit))
   }
 
   count(metrics: Metrics): void {

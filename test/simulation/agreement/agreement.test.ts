@@ -6,7 +6,7 @@ import { createSimHashes } from '@atoll/sim-ports'
 import { describe, expect, it } from 'vitest'
 import { Coverage } from './coverage.ts'
 
-const SEEDS = 39
+const SEEDS = 45
 const hashes = await createSimHashes()
 
 describe('agreement of whole coordinators under faults', () => {

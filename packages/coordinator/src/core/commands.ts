@@ -30,6 +30,7 @@ import {
   ProtocolError,
   type Revision,
   sessionOpen,
+  str,
 } from '@atoll/protocol'
 import { COMMAND_BYTES_MAX, LEASES_PER_EXPIRY_MAX } from './limits.ts'
 
@@ -65,6 +66,12 @@ export const commandTable = {
   node_retire: row(17, nodeRetire.request, nodeRetire.response),
   /** Of the controller: this node is gone, unless it has registered again since. */
   node_fence: row(18, { node: field(nodeName(), 'Which.'), epoch: field(i53<Revision>(), 'The epoch that is over.') }, nodeStop.response),
+  /** Of the leader: this disk is no coordinator any more, whether it ever registered or not. */
+  coordinator_retire: row(
+    19,
+    { node: field(nodeName(), 'The name.'), disk: field(str({ max: 64 }), 'The disk that is given up.') },
+    nodeRetire.response,
+  ),
 } as const satisfies Record<string, CommandRow<Fields, Fields>>
 
 export type CommandKind = keyof typeof commandTable

@@ -51,7 +51,7 @@ export function addClientCommands({ program, command, onDone }: ProgramParts): v
   const lock = command('lock <name...>', 'run a program while a lock is held; `lock ls` lists who holds which')
     .usage('[options] <name> -- <command> [arguments]')
     .option('--ttl <seconds>', 'how long the lock outlives this process', '10')
-    .option('--timeout <seconds>', 'how long to wait for it', '86400')
+    .option('--timeout <seconds>', 'how long to wait for it; by default a day, or 5 seconds with --no-wait')
     .option('--no-wait', 'fail when somebody else holds it')
     .passThroughOptions()
     .action(async (words: string[], options: LockOptions & OutputOptions) =>

@@ -51,7 +51,7 @@ function whyNotAgreed(nodes: readonly ProbedNode[]): string[] {
   const said = coordinators.flatMap(({ agreement }) => agreement ?? [])
   if (coordinators.length === 0) return []
   const leader = leaderAmong(said)
-  if (leader === undefined) return [noLeader(said.length, coordinators.length)]
+  if (leader === undefined) return [majorityLost(said) ?? noLeader(said.length, coordinators.length)]
   return [...said.flatMap(status => whyNotVoting(status, leader)), ...nodes.flatMap(whyNotRegistered)]
 }
 
@@ -81,6 +81,18 @@ function whyNotVoting(status: Status, leader: Status): string[] {
 function whyNotRegistered({ name, answers, epoch, unregistered }: ProbedNode): string[] {
   if (!answers || epoch > 0) return []
   return [`${name} is not registered with the coordinators${unregistered === undefined ? ' yet' : `: ${unregistered}`}`]
+}
+
+/** Waiting does not help when those who answer in the names of voters do so from other disks. */
+function majorityLost(said: readonly Status[]): string | undefined {
+  const furthest = said.toSorted((a, b) => b.lastIndex - a.lastIndex)[0]
+  if (furthest === undefined) return undefined
+  const { voters } = furthest
+  const lost = voters.filter(({ node, disk }) => said.some(other => other.node === node && other.disk !== disk)).map(({ node }) => node)
+  if (voters.length - lost.length > Math.floor(voters.length / 2)) return undefined
+  return lost.length === 0
+    ? undefined
+    : `${lost.join(', ')} lost the disks they voted with: without a majority of ${voters.length} no leader can be elected any more`
 }
 
 function noLeader(run: number, planned: number): string {

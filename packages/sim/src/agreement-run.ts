@@ -6,8 +6,8 @@ import { NODE_PREFIX } from '@atoll/coordinator'
 import type { SimHashes } from '@atoll/sim-ports'
 import { AgreementInvariants } from './agreement-checks.ts'
 import { AgreementClients } from './agreement-clients.ts'
-import { SdkClients } from './clients/sdk-clients.ts'
-import { faultKinds, planFaults } from './fault-plan.ts'
+import { clientNames, SdkClients } from './clients/sdk-clients.ts'
+import { clientFaultKinds, faultKinds, planFaults } from './fault-plan.ts'
 import { FaultRun } from './fault-run.ts'
 import { failureText, SeedFailure } from './seed-failure.ts'
 import { SimCluster } from './sim-cluster.ts'
@@ -61,7 +61,9 @@ export async function runAgreementSeed(
   const nodes = random.below(3) === 0 ? 5 : 3
   const cluster = new SimCluster({ seed, hashes, nodes, traceLinesMax, hooksOf: name => invariants.hooksOf(name) })
   cluster.onWipe = name => invariants.raft.wiped(name)
-  const plan = planFaults(cluster.names, random, { kinds: faultKinds, durationMs: FAULTS_MS, everyMs: FAULT_EVERY_MS })
+  const times = { durationMs: FAULTS_MS, everyMs: FAULT_EVERY_MS }
+  const through = kind === 'agreement' ? { kinds: faultKinds } : { kinds: [...faultKinds, ...clientFaultKinds], clients: clientNames }
+  const plan = planFaults(cluster.names, random, { ...through, ...times })
   const faults = new FaultRun(cluster, plan)
   const clients = new (kind === 'agreement' ? AgreementClients : SdkClients)(cluster, invariants, random.fork())
   try {

@@ -2,7 +2,7 @@
 
 export { AgreementInvariants } from './agreement-checks.ts'
 export { type AgreementKind, type AgreementRunReport, runAgreementSeed } from './agreement-run.ts'
-export { type FaultKind, faultKinds } from './fault-plan.ts'
+export { clientFaultKinds, type FaultKind, faultKinds } from './fault-plan.ts'
 export { type GossipRunReport, runGossipSeed } from './gossip-run.ts'
 export { disagreements, ViewInvariants } from './membership-checks.ts'
 export { SeedFailure } from './seed-failure.ts'

@@ -1,6 +1,6 @@
 // Applications use whole coordinators through the SDK while everything around those breaks: keys, transactions, watches,
 // locks, elections and leases. Every checker of `history` judges what they were told.
-import { runAgreementSeed } from '@atoll/sim'
+import { clientFaultKinds, runAgreementSeed } from '@atoll/sim'
 import { createSimHashes } from '@atoll/sim-ports'
 import { describe, expect, it } from 'vitest'
 import { Coverage } from './coverage.ts'
@@ -33,12 +33,14 @@ describe('clients of whole coordinators under faults', () => {
       'lease',
       'revoke',
       'use',
+      'holder',
     ]
     for (const what of done) expect(coverage.events.get(`${what} ok`) ?? 0, what).toBeGreaterThan(50)
     for (const error of ['put no_leader', 'get not_connected', 'acquire lease_not_found', 'increment request_timed_out'])
       expect(coverage.events.get(error) ?? 0, error).toBeGreaterThan(0)
     for (const event of ['leases_taken_over', 'leases_expired', 'fenced', 'registered'])
       expect(coverage.events.get(event) ?? 0, event).toBeGreaterThan(10)
-    expect(coverage.events.get('history linearizable')).toBe(SEEDS)
+    for (const kind of clientFaultKinds) expect(coverage.faults.get(kind) ?? 0, kind).toBeGreaterThan(5)
+    for (const what of ['history', 'locks']) expect(coverage.events.get(`${what} linearizable`)).toBe(SEEDS)
   })
 })

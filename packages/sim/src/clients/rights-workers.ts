@@ -1,5 +1,5 @@
 // Work with rights that end: locks and offices that guard a resource, and leases that take their keys along.
-import { AtollError, type HeldLock, type Leadership } from '@atoll/client/core'
+import { AtollError, type HeldLock, type Holder, type Leadership } from '@atoll/client/core'
 import { attempted, pause, recorded, type WorkerParts } from './worker.ts'
 
 export const LEASE_TTL_MS = 2_000
@@ -24,8 +24,13 @@ export async function guard(parts: WorkerParts, name: string, resource: GuardedR
   const options = { ttlMs: LEASE_TTL_MS, timeoutMs: TIMEOUT_MS }
   const acquire = (): Promise<HeldLock | Leadership> =>
     how === 'lock' ? client.lock(name).acquire(options) : client.election(name).campaign(parts.name, options)
+  const look = async (): Promise<Holder | undefined> =>
+    how === 'lock'
+      ? (await client.lock(name).holder({ timeoutMs: TIMEOUT_MS })).holder
+      : client.election(name).leader({ timeoutMs: TIMEOUT_MS })
   while (!parts.stopping()) {
     await pause(parts, HOLD_MS_MAX)
+    if (parts.random.below(3) === 0) await recorded(parts, 'holder', name, null, look, holder => holder?.token ?? null)
     const held = await recorded(parts, 'acquire', name, null, acquire, ({ token }) => ({ token }))
     if (held === undefined) continue
     const { token } = held

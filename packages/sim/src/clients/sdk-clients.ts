@@ -1,9 +1,8 @@
 // Applications in the simulator: each a machine of its own with a client of the SDK, and threads that work on keys, locks,
 // offices, leases and watches. What they did and saw becomes one history, and the checkers judge it.
-import { type MonotonicMs, nodeId, type SeededRandom, seededRandom } from '@atoll/base'
+import { type MonotonicMs, type NodeId, nodeId, type SeededRandom, seededRandom } from '@atoll/base'
 import { createClient } from '@atoll/client/core'
 import {
-  checkFencing,
   checkLinearizable,
   checkRevisions,
   checkWatches,
@@ -19,13 +18,13 @@ import type { AgreementInvariants } from '../agreement-checks.ts'
 import type { SimCluster } from '../sim-cluster.ts'
 import type { Workload } from '../workload.ts'
 import { count, workOnKeys } from './key-workers.ts'
-import { GuardedResource, guard, LEASE_TTL_MS, lease } from './rights-workers.ts'
+import { checkRights } from './rights-check.ts'
+import { GuardedResource, guard, lease } from './rights-workers.ts'
 import { WATCHED_PREFIX, type WatchedKeys, watch } from './watch-worker.ts'
 import type { WorkerParts } from './worker.ts'
 
-const CLIENTS = 3
-/** A coordinator's clock that runs a tenth too fast ends leases so much earlier. */
-const CERTAIN_SHARE = 0.9
+/** Machines of their own, which may stand still and be cut off like any other. */
+export const clientNames: readonly NodeId[] = ['client-1', 'client-2', 'client-3'].map(nodeId)
 const LOCKS = ['lock', 'election'] as const
 
 export class SdkClients implements Workload {
@@ -67,7 +66,7 @@ export class SdkClients implements Workload {
   }
 
   start(): void {
-    for (let i = 1; i <= CLIENTS; i++) this.#startClient(i)
+    for (const name of clientNames) this.#startClient(name)
   }
 
   stop(): void {
@@ -81,10 +80,10 @@ export class SdkClients implements Workload {
     return [
       ...this.#linearizable(onKeys),
       ...checkRevisions(onKeys, revisionSeen).violations.map(({ rule, message }) => `${rule}: ${message}`),
-      ...checkFencing(
+      ...checkRights(
         operations.filter(({ key }) => locks.includes(key)),
-        { leaseMs: LEASE_TTL_MS * CERTAIN_SHARE },
-      ).violations.map(({ rule, key, message }) => `${key}: ${rule}: ${message}`),
+        outcome => this.#count(outcome),
+      ),
       ...this.#watched(),
     ]
   }
@@ -107,8 +106,7 @@ export class SdkClients implements Workload {
     return violations.map(({ property, watcher, message }) => `${watcher}: ${property}: ${message}`)
   }
 
-  #startClient(number: number): void {
-    const name = nodeId(`client-${number}`)
+  #startClient(name: NodeId): void {
     const cluster = this.#cluster
     const random = seededRandom(this.#random.u32())
     cluster.simulation.addNode(name).start(ports => {

@@ -369,5 +369,9 @@ const events: Readonly<Record<RaftEvent['kind'], { readonly level: 'debug' | 'in
   transfer_refused: { level: 'info', sentence: 'cannot hand over what it does not lead' },
   identity_refused: { level: 'warn', sentence: 'a message for, or from, another disk of that name' },
   malformed_message: { level: 'warn', sentence: 'a message that no coordinator sends' },
+  loss_discovered: {
+    level: 'error',
+    sentence: 'the disk lost what this coordinator had confirmed: it does not vote until that is there again',
+  },
   repaired: { level: 'info', sentence: 'everything that this disk had lost is there again' },
 }

@@ -43,7 +43,7 @@ export class NodeGroup {
       JSON.stringify(parseConfig(JSON.stringify({ roles: { coordinator: { count } } }), 'the benchmark')),
     )
     this.names = Array.from({ length: count }, (_, i) => `coordinator-${i + 1}`)
-    process.once('exit', () => this.#end())
+    process.once('exit', this.#end)
   }
 
   pidOf(name: string): number {
@@ -161,7 +161,8 @@ export class NodeGroup {
     this.#end()
   }
 
-  #end(): void {
+  readonly #end = (): void => {
+    process.off('exit', this.#end)
     for (const child of this.#children.values()) child.kill('SIGKILL')
     this.#children.clear()
     rmSync(this.#state, { recursive: true, force: true })

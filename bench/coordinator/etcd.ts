@@ -42,7 +42,7 @@ export class Etcd implements Subject {
   constructor(program: string, version: string) {
     this.#program = program
     this.name = `etcd ${version}`
-    process.once('exit', () => this.#end())
+    process.once('exit', this.#end)
   }
 
   async start(): Promise<void> {
@@ -154,7 +154,9 @@ export class Etcd implements Subject {
     }
   }
 
-  #end(): void {
+  /** Also when the benchmark ends in the middle. */
+  readonly #end = (): void => {
+    process.off('exit', this.#end)
     for (const { process: child } of this.#members) child?.kill('SIGKILL')
     rmSync(this.#state, { recursive: true, force: true })
   }

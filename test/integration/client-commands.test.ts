@@ -63,10 +63,16 @@ describe('the commands that use the coordinators', () => {
       .toBe(1)
   })
 
+  it('say who leads in the status, too', async () => {
+    await expect.poll(async () => (await cluster.json<{ leader: string | null }>('status')).leader).toMatch(/^coordinator-\d$/)
+    const { stdout } = await cluster.run('status')
+    expect(stdout).toMatch(/running, leads/)
+  })
+
   it('say that nothing runs', async () => {
     await cluster.ok('down')
     const { code, stderr } = await cluster.run('kv', 'get', 'a')
     expect(code).toBe(3)
-    expect(stderr).toContain('No coordinator')
+    expect(stderr).toContain('is not running')
   })
 })

@@ -52,6 +52,28 @@ describe('the SDK', () => {
     expect(code).toBe(0)
   })
 
+  it('[SD11] [SD21] answers two looks at a watch in turn, and names the option that makes no sense', async () => {
+    const text = `import { connect } from '@atoll/client'
+const client = connect()
+const watch = client.kv.watch('turns')
+await watch.ready()
+const looks = [watch.next(), watch.next()]
+await client.kv.put('turns', 'one')
+await client.kv.put('turns', 'two')
+console.log((await Promise.all(looks)).map(({ value }) => value.value).join(' '))
+await client.close()
+const explicit = { clusterId: 'a', secret: 'short', coordinators: '127.0.0.1:1' }
+for (const options of [explicit, { ...explicit, clusterId: 'A B' }]) {
+  const other = connect(options)
+  await other.kv.get('k').catch(error => console.log(error.code, error.message.includes('secret'), error.message.includes('clusterId')))
+  await other.close()
+}
+try { connect({ name: 'No Name' }) } catch (error) { console.log(error.code) }`
+    const { code, output } = await program(text, { ATOLL_TARGET: cluster.paths.directory })
+    expect(output).toBe('one two\ninvalid_argument true false\ninvalid_argument false true\ninvalid_argument\n')
+    expect(code).toBe(0)
+  })
+
   it('[SD21] finds the nearest cluster above the working directory', async () => {
     const below = join(cluster.directory, 'a/b')
     mkdirSync(below, { recursive: true })

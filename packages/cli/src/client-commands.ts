@@ -48,14 +48,14 @@ export function addClientCommands({ program, command, onDone }: ProgramParts): v
   command('txn', 'do a transaction that is read as JSON from standard input', kv).action(async (options: KvOptions & OutputOptions) =>
     onDone(await (await import('./commands/kv.ts')).txn(options, new Output(options))),
   )
-  const lock = command('lock <words...>', 'run a program while a lock is held; `lock ls` lists who holds which')
+  const lock = command('lock <name...>', 'run a program while a lock is held; `lock ls` lists who holds which')
     .usage('[options] <name> -- <command> [arguments]')
     .option('--ttl <seconds>', 'how long the lock outlives this process', '10')
-    .option('--timeout <seconds>', 'how long to wait for it', '86400')
+    .option('--timeout <seconds>', 'how long to wait for it; by default a day, or 5 seconds with --no-wait')
     .option('--no-wait', 'fail when somebody else holds it')
     .passThroughOptions()
     .action(async (words: string[], options: LockOptions & OutputOptions) =>
-      onDone(await (await import('./commands/lock.ts')).lock(words, options)),
+      onDone(await (await import('./commands/lock.ts')).lock(words, options, new Output(options))),
     )
   command('ls', 'every lock that somebody holds', lock)
     .option('--json', 'as JSON')

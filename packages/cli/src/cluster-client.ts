@@ -27,10 +27,11 @@ export async function withClient<T>(options: TargetOptions, work: (client: Clien
   } catch (error) {
     if (!(error instanceof AtollError)) throw error
     if (error.code === 'cluster_not_found') throw notRunning(target)
+    if (error.code === 'not_connected' && findSupervisor(target.paths) === undefined) throw notRunning(target)
     if (error.code === 'not_connected')
-      throw new CommandError('notRunning', `No coordinator of cluster ${target.name} answers.`, {
-        details: error.troubles.map(({ node, message }) => `  ${node}: ${message}`),
-        next: ['cluster status', 'cluster up'],
+      throw new CommandError('degraded', `No coordinator of cluster ${target.name} answers.`, {
+        details: error.troubles.map(({ node, message }) => `  ${message.includes(node) ? message : `${node}: ${message}`}`).sort(),
+        next: ['cluster status', 'cluster restart --all'],
       })
     const next = error.code === 'no_leader' ? ['cluster status'] : []
     throw new CommandError(reasons[error.code] ?? 'failure', `${error.message} (${error.code}, ${error.outcome})`, { next })

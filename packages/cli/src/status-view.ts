@@ -15,6 +15,7 @@ export function statusJson(target: Target, status: ClusterStatus | undefined): o
     ephemeral: status?.ephemeral ?? false,
     stateDirectory: target.paths.directory,
     supervisor: status === undefined ? null : { pid: status.pid, startedAtMs: status.startedAtMs },
+    leader: status?.leader ?? null,
     nodes: (status?.nodes ?? []).map(nodeJson),
     endpoints: status === undefined ? {} : endpointsByProtocol(status.nodes),
     links: (status?.links ?? []).map(withoutZeros),
@@ -61,14 +62,14 @@ const styles: Record<SupervisedNode['state'], Style> = {
 }
 
 /** One row per node, with its heading. `seen` is what the others believe of it. */
-export function nodeTable(nodes: readonly SupervisedNode[], output: Output): string[] {
+export function nodeTable({ nodes, leader }: Pick<ClusterStatus, 'nodes' | 'leader'>, output: Output): string[] {
   const heading = ['NODE', 'ROLE', 'ADDRESS', 'PID', 'STATE', 'SEEN', 'MEMORY', 'CPU'].map(title => output.mark('dim', title))
   const rows = nodes.map(node => [
     node.name,
     node.role,
     node.endpoints.map(addressOf).join(' ') || '-',
     String(node.pid ?? '-'),
-    output.mark(styles[node.state], node.state),
+    output.mark(styles[node.state], node.state) + (node.name === leader ? ', leads' : ''),
     seenBy(node, nodes),
     node.residentBytes === undefined ? '-' : `${(node.residentBytes / 1e6).toFixed(0)} MB`,
     node.cpuPercent === undefined ? '-' : `${node.cpuPercent.toFixed(1)} %`,

@@ -13,7 +13,7 @@ export function showSummary({ target, options, output }: UpRun, status: ClusterS
   const state = status.ready ? 'is ready' : options.wait ? 'runs, degraded' : 'is starting'
   const when = how === 'before' ? '(it was running)' : `in ${(performance.now() / 1000).toFixed(1)} s`
   output.data(`${sign} Cluster ${output.mark('bold', target.name)} ${state} ${when}`)
-  for (const line of nodeTable(status.nodes, output)) output.data(`  ${line}`)
+  for (const line of nodeTable(status, output)) output.data(`  ${line}`)
   for (const sentence of status.ready ? [] : status.unready) output.data(output.mark('yellow', `  ! ${sentence}`))
   const victim = status.nodes.at(-1)?.name
   output.data('Next:  cluster status --watch')

@@ -23,13 +23,13 @@ export interface ConnectOptions {
 
 /**
  * A client of a cluster. It connects with its first call, and keeps the process alive until it is closed. `await` is welcome
- * and not needed.
+ * and not needed. Throws an AtollError `invalid_argument` for a name that is none.
  */
 export function connect(target?: string | ConnectOptions, options: ConnectOptions = {}): Client {
   const given: ConnectOptions = typeof target === 'string' ? { ...options, target } : { ...target, ...options }
   const clock = createClock()
   const random = systemRandom()
-  const self = nodeId(given.name ?? `client-${process.pid}-${randomBytes(3).toString('hex')}`)
+  const self = argument('name', () => nodeId(given.name ?? `client-${process.pid}-${randomBytes(3).toString('hex')}`))
   const { compute, load } = lazyCompute()
   const { net } = createNet({ self, faults: false, clock, random })
   // Where it was when the client was made: a program may change its directory later.
@@ -50,7 +50,16 @@ function whereIs({ target, coordinators, clusterId: id, secret }: ConnectOptions
     throw new AtollError('invalid_argument', 'without a state directory, clusterId, secret and coordinators are all needed', {
       operation: 'connect',
     })
-  return { clusterId: clusterId(id), secret: secretBytes(secret), seeds: named }
+  return { clusterId: argument('clusterId', () => clusterId(id)), secret: argument('secret', () => secretBytes(secret)), seeds: named }
+}
+
+/** What `parse` makes of an option. Throws an AtollError `invalid_argument` that names it. */
+function argument<T>(option: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    throw new AtollError('invalid_argument', `connect: ${option}: ${(error as Error).message}`, { operation: 'connect', cause: error })
+  }
 }
 
 function secretBytes(secret: string | Uint8Array): Uint8Array {

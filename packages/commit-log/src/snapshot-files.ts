@@ -93,7 +93,7 @@ export class SnapshotFiles {
   }
 }
 
-/** Takes a snapshot's data piece by piece. After an error it can only be abandoned. */
+/** Takes a snapshot's data piece by piece. After a `write` that failed it can only be abandoned. */
 export class SnapshotWriter {
   readonly #disk: Disk
   readonly #path: string
@@ -105,7 +105,7 @@ export class SnapshotWriter {
   #pieceBytes = 0
   #position = HEADER_BYTES
   #dataBytes = 0
-  /** What ended it. The piece that did not fit is still there, so going on could neither succeed nor stop. */
+  /** What ended it: of the bytes handed over some were taken, and nobody knows how many. */
   #failure: { readonly error: unknown } | undefined
 
   constructor(disk: Disk, path: string, id: SnapshotId, crc32c: Crc32c, finished: () => void) {
@@ -134,19 +134,20 @@ export class SnapshotWriter {
       this.#pieceBytes += part.length
       done += part.length
       this.#dataBytes += part.length
-      if (this.#pieceBytes === PIECE_BYTES) this.#writePiece()
+      if (this.#pieceBytes === PIECE_BYTES) this.#attempt(() => this.#writePiece())
     }
   }
 
-  /** Resolves when the snapshot is there, power loss or not. Rejects with `disk_full` or `io`. */
+  /** Resolves when the snapshot is there, power loss or not. Rejects with `disk_full`, and may then be tried again, or `io`. */
   async finish(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure.error
-    if (this.#pieceBytes > 0) this.#writePiece()
     try {
+      if (this.#pieceBytes > 0) this.#writePiece()
       this.#file.write(encodeHeader(this.#id, this.#dataBytes, this.#crc32c), 0)
       await this.#file.sync()
-      this.#file.close()
+      // A file system without room may refuse the name too.
       this.#disk.rename(this.#path + PART_SUFFIX, this.#path)
+      this.#file.close()
       await this.#disk.syncDirectory(parentOf(this.#path))
     } catch (error) {
       throw fromDisk(error, this.#path)
@@ -163,7 +164,7 @@ export class SnapshotWriter {
   #writePiece(): void {
     const piece = this.#piece.subarray(0, 4 + this.#pieceBytes)
     new DataView(piece.buffer).setUint32(0, this.#crc32c(piece.subarray(4)))
-    this.#attempt(() => this.#file.write(piece, this.#position))
+    this.#file.write(piece, this.#position)
     this.#position += piece.length
     this.#pieceBytes = 0
   }

@@ -70,9 +70,11 @@ export class Agreement {
       log: () => this.#theNode.context.log,
     })
     const brokersPlanned = plannedNodes(options.config).filter(({ role }) => (role as string) === 'broker').length
+    const { name: self } = options
     const { clock, net, compute } = ports
     const log = () => this.#theNode.context.log
-    this.serving = new Serving(this.machine, { self: options.name, clock, log, net, compute, brokersPlanned })
+    const admit = (member: Member) => this.membership.admit(member)
+    this.serving = new Serving(this.machine, { self, clock, log, net, compute, brokersPlanned, admit })
     this.handlers = {
       ...raftHandlers(options.name, this.#codec, (carried, session) => {
         // A client is nobody's peer, whatever it says.

@@ -11,6 +11,7 @@ import {
   lockAcquire,
   lockRead,
   lockRelease,
+  ProtocolError,
 } from '@atoll/protocol'
 import { describe, expect, it } from 'vitest'
 import { oneKey } from './core/index.ts'
@@ -115,6 +116,23 @@ describe('a lock', () => {
     await scene.ask(scene.leader(), lockRelease, { ...never, name: 'door', lease: holder })
     await scene.run(200)
     expect(kept.outcome.value).toMatchObject({ held: true })
+  })
+
+  it('[SV10] is not taken from a lease that asked for it again on another connection', async () => {
+    const scene = await SimulatedCoordinators.ready()
+    // Somewhere among these the first answer finds nobody while the second request is in the log.
+    for (let afterMs = 0; afterMs < 4; afterMs += 0.25) {
+      const lease = await granted(scene)
+      const [broken, whole] = [await scene.connect(scene.leader()), await scene.connect(scene.leader())]
+      scene.begin(() => broken.request(lockAcquire, lock(lease), { timeoutMs: 5_000 }))
+      await scene.run(afterMs)
+      const again = scene.begin(() => whole.request(lockAcquire, lock(lease), { timeoutMs: 5_000 }))
+      scene.begin(async () => broken.destroy(new ProtocolError('connection_lost')))
+      await scene.run(500)
+      expect(again.value).toMatchObject({ held: true })
+      expect(await waitersOf(scene), `cut after ${afterMs} ms`).toMatchObject({ holder: { lease } })
+      await scene.ask(scene.leader(), leaseRevoke, { ...never, lease })
+    }
   })
 
   it('[SV11] keeps its queue when the leader dies; who waits asks the next one', async () => {

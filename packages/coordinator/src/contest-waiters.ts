@@ -1,6 +1,7 @@
 // Requests for a lock or an office that are held open until their lease comes first. The queue itself is replicated, so what
 // is here is only who waits at this coordinator for news of it. It leads: once it does not, whoever waits is sent to the next
-// leader, and finds its place in the queue kept. Whoever gives up waiting leaves the queue.
+// leader, and finds its place in the queue kept. Whoever gives up waiting leaves the queue, unless its lease asks in another
+// request too: a client whose connection broke may have asked again before that was noticed here.
 import { assert } from '@atoll/base'
 import { type LeaseId, ProtocolError, type RequestContext } from '@atoll/protocol'
 import type { RaftEvent } from '@atoll/raft'
@@ -20,6 +21,8 @@ interface Waiting {
 export class ContestWaiters implements ReplicaListener {
   readonly #replica: Replica
   readonly #byLease = new Map<LeaseId, Set<Waiting>>()
+  /** Proposed, and not answered or waiting yet. */
+  readonly #asking = new Map<LeaseId, Set<Ask>>()
   #size = 0
 
   constructor(replica: Replica) {
@@ -38,19 +41,22 @@ export class ContestWaiters implements ReplicaListener {
    */
   async ask(ask: Ask, wait: boolean, context: RequestContext): Promise<Standing> {
     if (this.#size >= CONTEST_WAITERS_MAX) throw new ProtocolError('too_many_waiters', `${CONTEST_WAITERS_MAX} requests are held open`)
-    const applied = await this.#replica.propose(ask, context).catch((error: unknown) => {
-      // It may be in the log and be applied when nobody waits for it any more.
-      if (error instanceof ProtocolError && error.code === 'request_timed_out' && wait) this.#leave(ask)
-      throw error
-    })
-    const standing = answered(applied.answer) as Standing
-    if (context.signal.aborted) {
-      // What this very command came to is undone; what the lease had before is not.
-      if (!applied.repeated && (applied.change !== undefined || !standing.held) && wait) this.#leave(ask)
-      throw context.signal.reason
+    const { lease } = ask
+    const asking = this.#asking.get(lease) ?? new Set()
+    this.#asking.set(lease, asking.add(ask))
+    let outcome: Standing | Promise<Standing>
+    try {
+      const applied = await this.#replica.propose(ask, context).catch((error: unknown) => {
+        // It may be in the log and be applied when nobody waits for it any more.
+        if (error instanceof ProtocolError && error.code === 'request_timed_out' && wait) this.#leave(ask)
+        throw error
+      })
+      outcome = this.#outcome(ask, wait, applied, context)
+    } finally {
+      asking.delete(ask)
+      if (asking.size === 0) this.#asking.delete(lease)
     }
-    if (standing.held || !wait) return standing
-    return this.#wait(ask, context)
+    return outcome
   }
 
   applied(applied: Applied | undefined): void {
@@ -71,6 +77,16 @@ export class ContestWaiters implements ReplicaListener {
 
   stopped(): void {
     this.#rejectAll(new ProtocolError('leadership_lost', 'this coordinator stops'))
+  }
+
+  #outcome(ask: Ask, wait: boolean, applied: Applied, context: RequestContext): Standing | Promise<Standing> {
+    const standing = answered(applied.answer) as Standing
+    if (context.signal.aborted) {
+      // What this very command came to is undone; what the lease had before is not.
+      if (!applied.repeated && (applied.change !== undefined || !standing.held) && wait) this.#leave(ask)
+      throw context.signal.reason
+    }
+    return standing.held || !wait ? standing : this.#wait(ask, context)
   }
 
   #wait(ask: Ask, context: RequestContext): Promise<Standing> {
@@ -124,7 +140,8 @@ export class ContestWaiters implements ReplicaListener {
   /** Nobody waits for this any more, so the lease need not stand there, unless another request of its waits on. */
   #leave(ask: Ask): void {
     const { name, lease } = ask
-    for (const other of this.#byLease.get(lease) ?? []) if (other.ask.name === name && other.ask.kind === ask.kind) return
+    const others = [...(this.#asking.get(lease) ?? []), ...Array.from(this.#byLease.get(lease) ?? [], waiting => waiting.ask)]
+    if (others.some(other => other !== ask && other.name === name && other.kind === ask.kind)) return
     const of = { session: 0 as LeaseId, sequence: 0, answeredBelow: 0, name, lease }
     const command: Command = ask.kind === 'lock_acquire' ? { kind: 'lock_release', ...of } : { kind: 'election_resign', ...of }
     // Whatever keeps this from being done, the place in the queue ends with the lease.

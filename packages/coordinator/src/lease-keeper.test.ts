@@ -1,6 +1,8 @@
 // Leases on the clock of a real leader.
-import { kvGet, kvPut, type LeaseId, leaseGrant, leaseKeepAlive, leaseRead } from '@atoll/protocol'
+import { nodeId, silentLogger } from '@atoll/base'
+import { kvGet, kvPut, type LeaseId, leaseGrant, leaseKeepAlive, leaseRead, ProtocolError } from '@atoll/protocol'
 import { describe, expect, it } from 'vitest'
+import { LeaseKeeper } from './lease-keeper.ts'
 import { never, put, SimulatedCoordinators } from './simulated-coordinators.ts'
 
 /** A lease with a key. */
@@ -30,6 +32,30 @@ describe('a lease', () => {
     expect(await isThere(scene)).toBe(false)
     expect(await scene.ask(scene.leader(), leaseKeepAlive, { leases: [lease] })).toEqual({ ttlMs: [0] })
     await expect(scene.ask(scene.leader(), leaseRead, { lease })).rejects.toMatchObject({ code: 'lease_not_found' })
+  })
+
+  it('[SV13] ends also when the first proposal of its end was lost sight of', async () => {
+    const { simulation } = new SimulatedCoordinators()
+    const ended: (readonly LeaseId[])[] = []
+    const lease = { lease: 7 as LeaseId, ttlMs: 200, session: false }
+    const state = { leases: new Map([[lease.lease, lease]]), weightOf: () => 1 }
+    const replica = {
+      isLeader: true,
+      state,
+      listen: () => {},
+      propose: async ({ leases }: { readonly leases: readonly LeaseId[] }) => {
+        ended.push(leases)
+        if (ended.length === 1) throw new ProtocolError('request_timed_out')
+        state.leases.clear()
+      },
+    }
+    simulation.addNode(nodeId('keeper')).start(async ({ clock }) => {
+      const keeper = new LeaseKeeper(replica as never, clock, () => silentLogger)
+      keeper.happened({ kind: 'became_leader', term: 1 as never, votes: 2 })
+      keeper.applied(undefined, 1)
+    })
+    await simulation.run({ untilMs: 2_000 })
+    expect(ended).toEqual([[7], [7]])
   })
 
   it('[SV14] is kept alive by the leader alone', async () => {

@@ -14,6 +14,8 @@ interface Reign {
   leases: LeaseClock | undefined
   /** No lease is over before this. */
   dueMs: number
+  /** Their end was proposed, and nobody knows what became of that: it is proposed until it is known. */
+  adrift: readonly LeaseId[]
 }
 
 export class LeaseKeeper implements ReplicaListener {
@@ -47,7 +49,7 @@ export class LeaseKeeper implements ReplicaListener {
   }
 
   happened(event: RaftEvent): void {
-    if (event.kind === 'became_leader') this.#reign = { term: event.term, leases: undefined, dueMs: 0 }
+    if (event.kind === 'became_leader') this.#reign = { term: event.term, leases: undefined, dueMs: 0, adrift: [] }
     else if (event.kind === 'stepped_down') this.#end()
   }
 
@@ -99,17 +101,23 @@ export class LeaseKeeper implements ReplicaListener {
 
   #expire(reign: Reign, nowMs: MonotonicMs): void {
     const { leases } = reign
-    if (leases === undefined || nowMs < reign.dueMs || this.#proposing || !this.#replica.isLeader) return
-    const over = leases.expired(nowMs, lease => this.#replica.state.weightOf(lease))
+    if (leases === undefined || this.#proposing || !this.#replica.isLeader) return
+    const again = reign.adrift
+    if (again.length === 0 && nowMs < reign.dueMs) return
+    const over = again.length > 0 ? again : leases.expired(nowMs, lease => this.#replica.state.weightOf(lease))
     reign.dueMs = leases.nextEndMs() ?? Infinity
     if (over.length === 0) return
+    reign.adrift = []
     this.#proposing = true
     this.#propose(over)
       .catch((error: unknown) => {
         if (!(error instanceof ProtocolError)) throw error
         this.#log().debug({ event: 'expiry_failed', leases: over, err: error }, 'the end of leases was not agreed upon yet')
         // What may still be applied goes on ending: it must not be kept alive behind the back of its own end.
-        if (error.outcome !== 'definite') return
+        if (error.outcome !== 'definite' || again.length > 0) {
+          reign.adrift = over
+          return
+        }
         leases.notEnded(over)
         reign.dueMs = 0
       })

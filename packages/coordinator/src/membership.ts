@@ -3,10 +3,11 @@
 // leader that is replaced midway is none the wiser and its successor goes on from what is committed. Each step is a
 // configuration entry that a majority of the configuration before and after it agrees to (dissertation chapter 4).
 import type { Clock, Logger, NodeId } from '@atoll/base'
-import { type LeaseId, ProtocolError } from '@atoll/protocol'
+import { ProtocolError } from '@atoll/protocol'
 import {
   type Configuration,
   changed,
+  type DiskId,
   defaultSettings,
   isSameMember,
   type Member,
@@ -102,6 +103,22 @@ export class Membership {
     return driver.status.configuration.voters
   }
 
+  /**
+   * A coordinator is about to register. Who belongs to the coordinators is decided by their configuration alone, and the
+   * registry follows: rejects with `identity_refused` for a disk that is not a member, and gives up for good another disk that
+   * still stands for its name, one whose registration was on its way while it was replaced.
+   */
+  async admit(joiner: Member): Promise<void> {
+    const driver = this.#options.driver()
+    if (driver === undefined || !driver.isLeader) return
+    const member = memberOf(driver.status.configuration, joiner.node)
+    if (member === undefined || !isSameMember(member, joiner))
+      throw new ProtocolError('identity_refused', `${joiner.node}: this disk is not among the coordinators, or not yet`)
+    const registered = this.#registered(joiner.node)
+    if (registered === undefined || registered.role !== 'coordinator') return
+    if (registered.disk !== joiner.disk) await this.#retire(driver, { node: joiner.node, disk: registered.disk as DiskId })
+  }
+
   /** The driver of a leader whose state has everything that was acknowledged. Whether it still leads each step finds out. */
   async #leading(callerMs: number): Promise<RaftDriver<Applied>> {
     const driver = this.#options.driver()
@@ -129,13 +146,10 @@ export class Membership {
     return true
   }
 
-  /** From here on the registry takes nothing from that disk any more (B28). One that never registered is unknown to it. */
+  /** From here on the registry takes nothing from that disk any more (B28), whether it ever did or not. */
   async #retire(driver: RaftDriver<Applied>, { node, disk }: Member): Promise<void> {
-    const registered = this.#registered(node)
-    if (registered === undefined || registered.disk !== disk || registered.state === 'retired') return
-    // Without a session: retiring twice is retiring once.
-    const once = { session: 0 as LeaseId, sequence: 0, answeredBelow: 0 }
-    const command = this.#options.machine.codec.encode({ kind: 'node_retire', node, disk, ...once })
+    if (this.#registered(node)?.retiredDisks.includes(disk) === true) return
+    const command = this.#options.machine.codec.encode({ kind: 'coordinator_retire', node, disk })
     const { answer } = await driver.propose(command, MEMBERSHIP_STEP_TIMEOUT_MS)
     if (!answer.ok) throw new ProtocolError(answer.code, answer.message)
     this.#options.log().warn({ event: 'disk_retired', subject: node, disk }, 'a disk was given up for good')

@@ -312,6 +312,8 @@ export class RaftDriver<Result> {
         this.#callers.abandon(index)
         this.#callers.appliedThrough(index)
         this.#report(request)
+        // What was allowed meanwhile waited for this.
+        this.#applying.go()
       },
       (error: unknown) => this.#fatal(error),
     )
@@ -338,7 +340,7 @@ export class RaftDriver<Result> {
   #happened(event: RaftEvent): void {
     const { log, store, onEvent } = this.#options
     const { kind, ...fields } = event
-    const { level, sentence } = events[kind]
+    const { level, sentence } = kind === 'leader_changed' && event.leader === undefined ? leaderless : events[kind]
     // Heartbeats for a disk that is gone come twenty times a second, until it is replaced.
     if (event.kind !== 'identity_refused' || this.#isNews(event.peer, event.meant)) log[level]({ event: kind, ...fields }, sentence)
     if (kind === 'stepped_down') this.#callers.abandon()
@@ -357,6 +359,8 @@ export class RaftDriver<Result> {
 
 const stopping = (): ProtocolError => new ProtocolError('no_leader', 'this coordinator stops')
 
+const leaderless = { level: 'info', sentence: 'knows of no leader' } as const
+
 const events: Readonly<Record<RaftEvent['kind'], { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly sentence: string }>> = {
   became_leader: { level: 'info', sentence: 'became leader' },
   stepped_down: { level: 'warn', sentence: 'leads no more' },
@@ -365,5 +369,9 @@ const events: Readonly<Record<RaftEvent['kind'], { readonly level: 'debug' | 'in
   transfer_refused: { level: 'info', sentence: 'cannot hand over what it does not lead' },
   identity_refused: { level: 'warn', sentence: 'a message for, or from, another disk of that name' },
   malformed_message: { level: 'warn', sentence: 'a message that no coordinator sends' },
+  loss_discovered: {
+    level: 'error',
+    sentence: 'the disk lost what this coordinator had confirmed: it does not vote until that is there again',
+  },
   repaired: { level: 'info', sentence: 'everything that this disk had lost is there again' },
 }

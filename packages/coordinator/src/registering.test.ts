@@ -1,6 +1,6 @@
 // Nodes that register with the coordinators, the coordinators themselves first of all: whole processes on simulated disks.
-import type { NodeId } from '@atoll/base'
-import { memberList, nodeRegister, nodeStatus, type RequestOf, type Revision } from '@atoll/protocol'
+import { type NodeId, present } from '@atoll/base'
+import { memberList, nodeRegister, nodeRetire, nodeStatus, type RequestOf, type Revision } from '@atoll/protocol'
 import { describe, expect, it } from 'vitest'
 import { never, noLease, SimulatedCoordinators } from './simulated-coordinators.ts'
 
@@ -155,6 +155,39 @@ describe('a registration', () => {
     expect(registrationOf(scene, name)?.believed?.start).toBe('new_disk')
     expect((await member(scene, name)).disk).not.toBe(disk)
     await expect(scene.ask(scene.leader(), nodeRegister, await asIf(scene, name, { disk }))).rejects.toMatchObject({
+      code: 'identity_refused',
+    })
+  })
+
+  it('[CO11] of a coordinator waits until its disk is a member, though the disk before is retired', async () => {
+    const scene = await registered()
+    const name = scene.follower()
+    const { disk } = await member(scene, name)
+    scene.crash(name)
+    scene.machine(name).disk.wipe()
+    await scene.ask(scene.leader(), nodeRetire, { ...never, node: name, disk })
+    await expect(scene.ask(scene.leader(), nodeRegister, await asIf(scene, name, { disk: 'passing' }))).rejects.toMatchObject({
+      code: 'identity_refused',
+    })
+    await startAgain(scene, name)
+    expect(registrationOf(scene, name)?.believed?.start).toBe('new_disk')
+  })
+
+  it('[CO11] of a coordinator is not kept from its name by a disk that was lost and registers too late', async () => {
+    const scene = await registered()
+    const name = scene.follower()
+    const { disk } = await member(scene, name)
+    scene.crash(name)
+    scene.machine(name).disk.wipe()
+    await scene.ask(scene.leader(), nodeRetire, { ...never, node: name, disk })
+    // Proposed by a leader that still took it for a member.
+    const { machine, driver } = present(scene.running.get(scene.leader()), 'the leader').agreement
+    const late = machine.codec.encode({ kind: 'node_register', ...(await asIf(scene, name, { disk: 'passing' })) })
+    await scene.doing(() => present(driver, 'its driver').propose(late, 1_000))
+    expect(await member(scene, name)).toMatchObject({ disk: 'passing', state: 'active' })
+    await startAgain(scene, name)
+    expect(await member(scene, name)).toMatchObject({ disk: scene.running.get(name)?.agreement.self.disk, state: 'active' })
+    await expect(scene.ask(scene.leader(), nodeRegister, await asIf(scene, name, { disk: 'passing' }))).rejects.toMatchObject({
       code: 'identity_refused',
     })
   })

@@ -8,6 +8,7 @@ import {
   TOPIC_ID_BYTES,
   topicsConversation,
 } from '@atoll/protocol'
+import type { Member } from '@atoll/raft'
 import type { Metrics } from '@atoll/service'
 import { ContestWaiters } from './contest-waiters.ts'
 import { Controller } from './controller/controller.ts'
@@ -31,6 +32,8 @@ export interface ServingContext {
   readonly compute: Compute
   /** How many brokers the cluster is planned with. */
   readonly brokersPlanned: number
+  /** Rejects when `member` does not belong to the coordinators. */
+  readonly admit: (member: Member) => Promise<void>
 }
 
 export class Serving {
@@ -38,12 +41,14 @@ export class Serving {
   readonly controller: Controller
   readonly #self: NodeId
   readonly #clock: Clock
+  readonly #admit: ServingContext['admit']
   readonly #watches: WatchStreams
   readonly #waiters: ContestWaiters
   readonly #leases: LeaseKeeper
   readonly #observers: ElectionObservers
 
-  constructor(machine: ReplicatedState, { self, clock, log, net, compute, brokersPlanned }: ServingContext) {
+  constructor(machine: ReplicatedState, { self, clock, log, net, compute, brokersPlanned, admit }: ServingContext) {
+    this.#admit = admit
     this.#self = self
     this.#clock = clock
     this.replica = new Replica(machine)
@@ -67,7 +72,7 @@ export class Serving {
     handlers
       .serve(kvConversation, keyValueHandlers(replica, this.#watches, this.#clock))
       .serve(rightsConversation, rightsHandlers({ replica, leases: this.#leases, waiters: this.#waiters, observers: this.#observers }))
-      .serve(registryConversation, registryHandlers(this.#self, replica, this.#watches))
+      .serve(registryConversation, registryHandlers(this.#self, replica, this.#watches, this.#admit))
       .serve(topicsConversation, topicsHandlers(replica, this.controller))
   }
 

@@ -78,6 +78,8 @@ export type RaftEvent =
   | { readonly kind: 'malformed_message'; readonly peer: Member; readonly what: RaftMessageKind }
   /** Everything this server had lost is there again. */
   | { readonly kind: 'repaired'; readonly lastIndex: LogIndex }
+  /** A leader knows that this server confirmed more than it holds. */
+  | { readonly kind: 'loss_discovered'; readonly lastIndex: LogIndex; readonly confirmed: LogIndex }
 
 type RaftMessageKind = Envelope['message']['kind']
 

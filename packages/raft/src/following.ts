@@ -27,6 +27,7 @@ export class Following {
       // The leader skips a whole term at a time: nothing of a later term than its own entry there can agree.
       const hintIndex = most(commit, log.lastUpToTerm(least(message.prevIndex, log.lastIndex), message.prevTerm))
       const hintTerm = present(log.termAt(hintIndex), 'the term of a committed entry')
+      damage.believedUntil(message.prevIndex)
       const rejection = { kind: 'append_rejected', term, prevIndex: message.prevIndex, hintIndex, hintTerm } as const
       outbox.send(leader, { ...rejection, damaged: damage.damaged }, 'log')
       return true
@@ -42,8 +43,11 @@ export class Following {
     const { log, damage, term, outbox } = this.#server
     // A damaged server no longer has everything that the leader knows it confirmed.
     if (!damage.damaged) {
-      assert(commit <= log.lastIndex, 'what this server confirmed is still in its log')
-      this.#server.commitTo(commit)
+      if (commit <= log.lastIndex) this.#server.commitTo(commit)
+      else {
+        damage.discover(commit, term)
+        outbox.tell({ kind: 'loss_discovered', lastIndex: log.lastIndex, confirmed: commit })
+      }
     }
     outbox.send(leader, { kind: 'heartbeat_response', term, round }, 'ballot')
   }

@@ -6,11 +6,13 @@
 // an entry of a term later than any it had acknowledged in: a leader of such a term was elected without this server's
 // vote and holds every committed entry, and its own entry stands behind all of them.
 import type { LogView } from './log-view.ts'
-import { type LogIndex, least, logIndex, type Term } from './terms.ts'
+import { type LogIndex, least, logIndex, most, type Term } from './terms.ts'
 
 export class LogDamage {
-  readonly #lostUntil: LogIndex
-  readonly #lostIn: Term
+  #lostUntil: LogIndex
+  #lostIn: Term
+  /** A leader said so, which does not tell how much more this server had confirmed to it. */
+  #toldByLeader = false
   #confirmed = logIndex(0)
   #damaged: boolean
 
@@ -23,6 +25,22 @@ export class LogDamage {
 
   get damaged(): boolean {
     return this.#damaged
+  }
+
+  /**
+   * The leader of `term` knows that this server confirmed everything up to `until`, and it does not hold that: what a disk
+   * damages of its newest round looks like a write that a crash tore.
+   */
+  discover(until: LogIndex, term: Term): void {
+    this.#damaged = true
+    this.#toldByLeader = true
+    this.#lostUntil = until
+    this.#lostIn = term
+  }
+
+  /** A leader appends behind `index`, and up to there at most it believes that this server confirmed its log. */
+  believedUntil(index: LogIndex): void {
+    if (this.#damaged && this.#toldByLeader) this.#lostUntil = most(this.#lostUntil, index)
   }
 
   /** A leader's log and this one agree up to `match`. */

@@ -1,6 +1,6 @@
 // Rules that one server shows by itself.
 import { describe, expect, it } from 'vitest'
-import { makeBatch } from './raft-log.ts'
+import { type Batch, makeBatch } from './raft-log.ts'
 import { founders, member, ScriptedServer } from './scripted-server.ts'
 import { defaultSettings } from './settings.ts'
 import { type DiskId, logIndex, term } from './terms.ts'
@@ -335,5 +335,34 @@ describe('trouble of its own', () => {
     server.sync()
     expect(server.sent('append_accepted')).toMatchObject([{ match: 1, damaged: true }])
     expect(server.raft.status.damaged).toBe(false)
+  })
+})
+
+describe('a loss that only the leader can tell', () => {
+  it('[RA72] is damage: the server votes for nobody until it holds everything again that it may have confirmed', () => {
+    const server = new ScriptedServer()
+    const vote = () =>
+      server.hear(3, { kind: 'vote_request', term: term(1), lastIndex: logIndex(9), lastTerm: term(1), transfer: true }).store
+    server.hear(2, { kind: 'heartbeat', term: term(1), commit: logIndex(2), round: 1 })
+    expect(server.raft.status).toMatchObject({ damaged: true, commit: 0 })
+    const batch = (first: number) => makeBatch(term(1), logIndex(first), [command])
+    const append = (prevIndex: number, batches: readonly Batch[]) =>
+      server.hear(2, {
+        kind: 'append',
+        term: term(1),
+        prevIndex: logIndex(prevIndex),
+        prevTerm: term(prevIndex === 0 ? 0 : 1),
+        commit: logIndex(2),
+        batches,
+      })
+    // It had confirmed up to 3, of which 2 were committed.
+    append(3, [])
+    append(0, [batch(1), batch(2)])
+    server.sync()
+    expect(server.raft.status).toMatchObject({ damaged: true, lastIndex: 2 })
+    expect(vote()).toBeUndefined()
+    append(2, [batch(3)])
+    server.sync()
+    expect(server.raft.status).toMatchObject({ damaged: false, commit: 2 })
   })
 })

@@ -126,7 +126,7 @@ export class Registration {
       if (!(error instanceof AtollError) || signal.aborted) throw error
       const trouble = error.message
       if (!error.retriable && trouble !== this.#trouble)
-        log.error({ event: 'registration_refused', code: error.code, reason: trouble }, 'the coordinators refuse this node')
+        log.warn({ event: 'registration_refused', code: error.code, reason: trouble }, 'the coordinators refuse this node')
       this.#trouble = trouble
       return false
     }

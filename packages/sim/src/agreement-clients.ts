@@ -2,11 +2,17 @@
 // and all that they ask and are told goes into one history. A node that dies answers nobody; then its client gives up.
 import { assert, type MonotonicMs, type NodeId, type SeededRandom } from '@atoll/base'
 import { type Command, type CommandOf, oneKey } from '@atoll/coordinator'
-import { RecordedClient, Recorder } from '@atoll/history'
+import { checkLinearizable, type PartitionResult, pairRecords, RecordedClient, Recorder, register } from '@atoll/history'
 import { ProtocolError } from '@atoll/protocol'
 import type { AgreementInvariants } from './agreement-checks.ts'
+import { notDurable } from './durability.ts'
 import type { SimCluster } from './sim-cluster.ts'
+import type { Workload } from './workload.ts'
 
+const CLIENTS = 4
+/** Of so many acknowledged writes one is looked for on the disks. */
+const LOOK_AT_EVERY = 4
+const START_MS = 1_000
 const KEYS = ['a', 'b', 'c']
 /** A node is asked to answer within this, in virtual milliseconds. */
 const TIMEOUT_MS = 1_000
@@ -25,28 +31,49 @@ interface Act {
   readonly perform: (cluster: SimCluster, node: NodeId) => Promise<unknown>
 }
 
-export class AgreementClients {
+export class AgreementClients implements Workload {
+  readonly violations: string[] = []
   readonly recorder: Recorder
   /** Writes that were acknowledged: the index they were applied at, and their command. */
   readonly acknowledged: { readonly index: number; readonly text: string }[] = []
   /** Answers by how they ended. */
   readonly outcomes = new Map<string, number>()
   readonly #cluster: SimCluster
+  readonly #invariants: AgreementInvariants
   readonly #random: SeededRandom
   #nextValue = 1
   #stopped = false
+  #open = 0
+  #failed: PartitionResult | undefined
 
-  constructor(cluster: SimCluster, random: SeededRandom) {
+  constructor(cluster: SimCluster, invariants: AgreementInvariants, random: SeededRandom) {
     this.#cluster = cluster
+    this.#invariants = invariants
     this.#random = random
     this.recorder = new Recorder({ now: () => cluster.simulation.nowMs as MonotonicMs })
   }
 
-  start(count: number, atMs: number): void {
-    for (let i = 0; i < count; i++) {
+  start(): void {
+    for (let i = 0; i < CLIENTS; i++) {
       const client = new RecordedClient(this.recorder, null)
-      this.#cluster.simulation.at(atMs + i, () => this.#next(client))
+      this.#cluster.simulation.at(START_MS + i, () => this.#next(client))
     }
+  }
+
+  get progress(): number {
+    return this.acknowledged.length
+  }
+
+  get operations(): number {
+    return this.recorder.records.length / 2
+  }
+
+  get isIdle(): boolean {
+    return this.#open === 0
+  }
+
+  get failed(): PartitionResult | undefined {
+    return this.#failed
   }
 
   /** No client begins anything any more. */
@@ -54,9 +81,16 @@ export class AgreementClients {
     this.#stopped = true
   }
 
-  /** Every acknowledged write is where it was acknowledged to be. */
-  lost(invariants: AgreementInvariants): string[] {
-    return this.acknowledged.flatMap(({ index, text }) => (invariants.textAt(index) === text ? [] : [`the write at ${index} is lost`]))
+  /** Every acknowledged write is where it was acknowledged to be, and all that was told has an order. */
+  check(): string[] {
+    const lost = this.acknowledged.flatMap(({ index, text }) =>
+      this.#invariants.textAt(index) === text ? [] : [`the write at ${index} is lost`],
+    )
+    const { verdict, partitions } = checkLinearizable(register, pairRecords(this.recorder.records))
+    this.outcomes.set(`history ${verdict}`, 1)
+    if (verdict !== 'not linearizable') return lost
+    this.#failed = partitions.find(partition => partition.verdict === verdict)
+    return [...lost, `not linearizable: ${this.#failed?.stuck?.text ?? this.#failed?.partition}`]
   }
 
   #next(client: RecordedClient): void {
@@ -68,9 +102,11 @@ export class AgreementClients {
     const act = this.#draw()
     client.invoke(act.f, act.key, act.value)
     let open = true
+    this.#open++
     const settle = (how: string, end: () => void): void => {
       if (!open) return
       open = false
+      this.#open--
       this.outcomes.set(how, (this.outcomes.get(how) ?? 0) + 1)
       end()
       again()
@@ -109,6 +145,10 @@ export class AgreementClients {
     const bytes = agreement.machine.codec.encode(command)
     const { index, answer } = await agreement.driver.propose(bytes, TIMEOUT_MS)
     this.acknowledged.push({ index, text: bytes.toString() })
+    if (this.acknowledged.length % LOOK_AT_EVERY === 0) {
+      const wrong = notDurable(cluster, bytes, index, name => this.#invariants.raft.snapshotOf(name))
+      if (wrong !== undefined) this.violations.push(wrong)
+    }
     if (!answer.ok) throw new ProtocolError(answer.code, answer.message)
     return answer.value
   }

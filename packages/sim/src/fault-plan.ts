@@ -1,15 +1,20 @@
 // What is broken when: a list that is a function of the seed alone. Faults of all kinds overlap; each ends by itself.
 import { type NodeId, type SeededRandom, seededRandom } from '@atoll/base'
+import { clientFaults } from './faults/client-faults.ts'
 import { clockFaults } from './faults/clock-faults.ts'
 import { diskFaults } from './faults/disk-faults.ts'
 import type { Drawing, DrawnFault } from './faults/fault.ts'
 import { linkFaults } from './faults/link-faults.ts'
 import { powerFaults, processFaults } from './faults/process-faults.ts'
 
-const faults = { ...processFaults, ...powerFaults, ...linkFaults, ...diskFaults, ...clockFaults } as const
+const nodeFaults = { ...processFaults, ...powerFaults, ...linkFaults, ...diskFaults, ...clockFaults } as const
+const faults = { ...nodeFaults, ...clientFaults } as const
 
 export type FaultKind = keyof typeof faults
-export const faultKinds = Object.keys(faults) as readonly FaultKind[]
+/** What coordinators can meet. */
+export const faultKinds = Object.keys(nodeFaults) as readonly FaultKind[]
+/** What applications can meet besides. */
+export const clientFaultKinds = Object.keys(clientFaults) as readonly FaultKind[]
 
 /** Faults that a cluster without disks, or without agreement, can have. */
 export const gossipFaultKinds: readonly FaultKind[] = [
@@ -29,6 +34,8 @@ export interface PlannedFault extends DrawnFault {
 
 export interface PlanOptions {
   readonly kinds: readonly FaultKind[]
+  /** Machines of applications. */
+  readonly clients?: readonly NodeId[]
   /** All faults end by then, in virtual milliseconds. */
   readonly durationMs: number
   /** From one beginning to the next, in virtual milliseconds, on the average. */
@@ -44,7 +51,7 @@ const FAULT_MS_MAX = 4_000
 export function planFaults(
   names: readonly NodeId[],
   random: SeededRandom,
-  { kinds, durationMs, everyMs }: PlanOptions,
+  { kinds, clients = [], durationMs, everyMs }: PlanOptions,
 ): readonly PlannedFault[] {
   const own = seededRandom(random.u32())
   // What a minority loses, the others still have.
@@ -57,7 +64,7 @@ export function planFaults(
     const kind = chosen[own.below(chosen.length)] as FaultKind
     // Mostly short, now and then long: long ones alone would leave a cluster that does nothing.
     const untilMs = Math.min(durationMs, atMs + FAULT_MS_MIN + own.float() ** 2 * FAULT_MS_MAX)
-    const drawing: Drawing = { names, fragile, random: own, durationMs: untilMs - atMs }
+    const drawing: Drawing = { names, fragile, clients, random: own, durationMs: untilMs - atMs }
     plan.push({ kind, atMs, untilMs, ...faults[kind](drawing) })
   }
   return plan

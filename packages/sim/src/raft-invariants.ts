@@ -24,7 +24,8 @@ interface Known {
 /** One process, from its first step on. */
 interface Life {
   commit: number
-  applied: number
+  /** Of the newest heartbeat to each peer. */
+  readonly rounds: Map<NodeId, { readonly term: number; readonly round: number }>
   /** Asked for and not yet reported durable, by id. */
   readonly pending: Map<number, StoreRequest>
 }
@@ -32,8 +33,8 @@ interface Life {
 export class RaftInvariants {
   readonly #violated: (what: string) => void
   readonly #known = new Map<NodeId, Known>()
-  /** Identities whose disks are gone. */
-  readonly #gone = new Set<string>()
+  /** What disks held when they were lost, by their identity. */
+  readonly #gone = new Map<string, Known>()
   readonly #leaders = new Map<number, NodeId>()
   readonly #votes = new Map<string, string>()
   /** Batches by term and first index: what they hold, and the term of the entry before. */
@@ -50,16 +51,21 @@ export class RaftInvariants {
     return this.#leaders.size
   }
 
+  /** Up to where a snapshot on the disk of this node stands for the log. */
+  snapshotOf(node: NodeId): number {
+    return this.#known.get(node)?.store.snapshot.index ?? 0
+  }
+
   /** The disk of this node is gone, and with it its identity. */
   wiped(node: NodeId): void {
     const known = this.#known.get(node)
-    if (known !== undefined) this.#gone.add(known.disk)
+    if (known !== undefined) this.#gone.set(known.disk, known)
     this.#known.delete(node)
   }
 
   /** To be told of every step of one process, from its first on. */
   life(): (step: Step) => void {
-    const life: Life = { commit: 0, applied: 0, pending: new Map() }
+    const life: Life = { commit: 0, rounds: new Map(), pending: new Map() }
     let isFirst = true
     return step => {
       if (isFirst) this.#started(step)
@@ -93,13 +99,18 @@ export class RaftInvariants {
       life.pending.set(effects.store.id, effects.store)
       this.#logs(node, settled, effects.store.batches)
     }
-    for (const envelope of effects.send) this.#says(node, known, envelope, status.damaged)
+    for (const envelope of effects.send) {
+      this.#says(node, known, envelope, status.damaged)
+      this.#asks(node, life, envelope)
+    }
     for (const event of effects.events) if (event.kind === 'became_leader') this.#leads(node, event.term, status.lastIndex, store)
     if (status.commit < life.commit) this.#violated(`${node} takes back its commit ${life.commit} for ${status.commit}`)
-    if (status.role === 'leader' && status.commit > life.commit) this.#commits(node, status.commit, status.configuration.voters, store)
+    if (status.role === 'leader' && status.commit > life.commit) this.#commits(node, status, store)
     if (status.applied > status.commit) this.#violated(`${node} applied ${status.applied} and committed ${status.commit}`)
+    const reach = Math.max(status.durableIndex, store.snapshot.index)
+    if (effects.applyThrough !== undefined && effects.applyThrough > reach)
+      this.#violated(`${node} applies up to ${effects.applyThrough} and has ${reach} on disk`)
     life.commit = status.commit
-    life.applied = status.applied
   }
 
   /** What it promised to say once this was durable is said now. */
@@ -138,6 +149,15 @@ export class RaftInvariants {
     this.#votes.set(key, to.node)
   }
 
+  /** A round of heartbeats is asked once: an answer to it proves that its leader still led after it was asked. */
+  #asks(node: NodeId, { rounds }: Life, { to, message }: Envelope): void {
+    if (message.kind !== 'heartbeat') return
+    const { term, round } = message
+    const before = rounds.get(to.node)
+    if (before?.term === term && round <= before.round) this.#violated(`${node} asks ${to.node} in round ${round} of term ${term} again`)
+    rounds.set(to.node, { term, round })
+  }
+
   /** Election safety, and leader completeness: what was committed is in the log of every later leader. */
   #leads(node: NodeId, term: number, lastIndex: number, store: Store): void {
     const other = this.#leaders.get(term)
@@ -150,14 +170,17 @@ export class RaftInvariants {
     if (lastIndex < index || (there !== undefined && there !== of)) this.#violated(`${node} leads term ${term} without committed ${index}`)
   }
 
-  /** A leader commits what a majority of the voters has on disk. */
-  #commits(node: NodeId, index: number, voters: Step['status']['configuration']['voters'], store: Store): void {
+  /** A leader commits what a majority of the voters has on disk, and counts only what is of its own term (section 5.4.2). */
+  #commits(node: NodeId, { commit: index, term: own, configuration: { voters } }: Step['status'], store: Store): void {
     const at = index as LogIndex
     const term = store.termAt(at)
     if (term === undefined) return
+    if (term !== own) this.#violated(`${node} commits ${index} of term ${term} by counting in term ${own}`)
     const holders = voters.filter(voter => {
-      const known = this.#known.get(voter.node)
-      if (known === undefined || known.disk !== voter.disk) return false
+      // A confirmation may outlive the disk: whoever is elected still needs one of the others.
+      const present = this.#known.get(voter.node)
+      const known = present?.disk === voter.disk ? present : this.#gone.get(voter.disk)
+      if (known === undefined) return false
       return known.store.snapshot.index >= index || (known.durable >= index && known.store.termAt(at) === term)
     })
     if (holders.length * 2 <= voters.length)

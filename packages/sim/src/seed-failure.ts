@@ -1,9 +1,17 @@
 // A seed that failed: what went wrong, how to run it again, what was broken when, and the newest of what happened.
+import type { PartitionResult } from '@atoll/history'
 import type { FaultRun } from './fault-run.ts'
 import type { SimCluster } from './sim-cluster.ts'
 
 export class SeedFailure extends Error {
   override readonly name = 'SeedFailure'
+  /** What cannot be brought into an order, if that is what failed. */
+  readonly history: PartitionResult | undefined
+
+  constructor(message: string, { history, ...options }: ErrorOptions & { readonly history?: PartitionResult | undefined }) {
+    super(message, options)
+    this.history = history
+  }
 }
 
 const LOG_LINES = 40

@@ -1,5 +1,5 @@
 // A cluster of coordinators in one process, under virtual time: the same code that runs as processes, on simulated ports.
-import { type ClusterId, type DiskFault, type LinkRule, type NodeId, nodeId, present } from '@atoll/base'
+import { type ClusterId, type DiskFault, type Endpoint, type LinkRule, type NodeId, nodeId, present } from '@atoll/base'
 import { type AgreementHooks, type Coordinator, startCoordinator } from '@atoll/coordinator'
 import { type ClusterConfig, parseConfig, plannedNodes } from '@atoll/service'
 import { type ClockError, createSimulation, type SimHashes, type SimNode, type SimPorts, type Simulation } from '@atoll/sim-ports'
@@ -13,6 +13,7 @@ export interface SimClusterOptions {
   readonly hooksOf?: (name: NodeId) => AgreementHooks
 }
 
+const CLUSTER_ID = 'simulated' as ClusterId
 const SECRET = new Uint8Array(32).fill(7)
 
 export class SimCluster {
@@ -34,6 +35,7 @@ export class SimCluster {
   /** Who keeps a node down, by node. */
   readonly #held = new Map<NodeId, Set<object>>()
   #onStart: (name: NodeId) => void = () => {}
+  #onWipe: (name: NodeId) => void = () => {}
 
   constructor({ seed, hashes, nodes, traceLinesMax = 0, hooksOf = () => ({}) }: SimClusterOptions) {
     this.#hooksOf = hooksOf
@@ -66,6 +68,17 @@ export class SimCluster {
     this.#onStart = heard
   }
 
+  /** Hears of every disk that is lost from now on. */
+  set onWipe(heard: (name: NodeId) => void) {
+    this.#onWipe = heard
+  }
+
+  /** Puts a new, empty disk into a machine that is down. */
+  wipe(name: NodeId): void {
+    this.diskOf(name).wipe()
+    this.#onWipe(name)
+  }
+
   /** Keeps `name` down, once it is, until the answered function is called by everybody who holds it. */
   holdDown(name: NodeId): () => void {
     const holds = this.#held.get(name) ?? new Set()
@@ -89,6 +102,11 @@ export class SimCluster {
       return driver?.isLeader === true ? [{ name, term: driver.status.term }] : []
     })
     return leaders.toSorted((a, b) => b.term - a.term)[0]?.name
+  }
+
+  /** What a client has to know to find it. */
+  whereabouts(): { readonly clusterId: ClusterId; readonly secret: Uint8Array; readonly seeds: readonly Endpoint[] } {
+    return { clusterId: CLUSTER_ID, secret: SECRET, seeds: this.names.map(name => ({ host: '127.0.0.1', port: this.portOf(name) })) }
   }
 
   portOf(name: NodeId): number {
@@ -210,7 +228,7 @@ export class SimCluster {
   }
 
   async #startOn(name: NodeId, port: number, ports: SimPorts): Promise<Coordinator | undefined> {
-    const identity = { name, role: 'coordinator', clusterId: 'simulated' as ClusterId, secret: SECRET }
+    const identity = { name, role: 'coordinator', clusterId: CLUSTER_ID, secret: SECRET }
     const options = { ...identity, config: this.#config, native: { host: '127.0.0.1', port, strict: true } }
     try {
       return await startCoordinator({ ...ports, links: undefined }, options, this.#hooksOf(name))

@@ -2,7 +2,7 @@
 import type { controlConversation, HandlersOf } from '@atoll/protocol'
 import type { Cluster } from './cluster.ts'
 import type { StartRequest } from './launch-messages.ts'
-import { whyNotReady } from './readiness.ts'
+import { leaderOf, whyNotReady } from './readiness.ts'
 
 /** An answer that says what is missing must arrive before its caller gives up, in milliseconds. */
 const ANSWER_MARGIN_MS = 150
@@ -38,6 +38,7 @@ export function controlHandlers({
         configDigest,
         nodes,
         links: cluster.links,
+        leader: leaderOf(nodes),
       }
     },
     clusterAwaitReady: async (_request, context) => {

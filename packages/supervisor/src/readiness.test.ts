@@ -3,7 +3,7 @@
 import type { NodeId } from '@atoll/base'
 import type { MemberView } from '@atoll/protocol'
 import { expect, it } from 'vitest'
-import { type ProbedNode, whyNotReady } from './readiness.ts'
+import { leaderOf, type ProbedNode, whyNotReady } from './readiness.ts'
 
 const names = ['a', 'b', 'c'] as NodeId[]
 const believes = (node: NodeId, state: MemberView['state']): MemberView => ({ node, state }) as MemberView
@@ -35,14 +35,22 @@ const voters = names.map(node => ({ node, disk: `disk of ${node}` }))
 const agreeing = (changes: readonly (Partial<Agreement> | undefined)[]): ProbedNode[] =>
   names.map((name, i) => {
     const role = i === 0 ? 'leader' : 'follower'
-    const status = { node: name, disk: `disk of ${name}`, role, term: 2, leader: 'a', damaged: false, voters, ...changes[i] }
+    const status = { node: name, disk: `disk of ${name}`, role, term: 2, lastIndex: 7, leader: 'a', damaged: false, voters, ...changes[i] }
     return { ...well(name), role: 'coordinator', agreement: changes[i] && status } as ProbedNode
   })
+
+/** It has an empty disk, and knows of nobody yet. */
+const gone: Partial<Agreement> = { role: 'follower', leader: undefined, disk: 'a new one', lastIndex: 0, voters: [] }
 
 it('is not ready while a node is not registered', () => {
   const [first, ...others] = agreeing([{}, {}, {}]) as [ProbedNode, ...ProbedNode[]]
   expect(whyNotReady([{ ...first, epoch: 0 }, ...others])).toEqual(['a is not registered with the coordinators yet'])
   expect(whyNotReady([{ ...first, epoch: 0, unregistered: 'no' }, ...others])).toEqual(['a is not registered with the coordinators: no'])
+})
+
+it('names the leader that a majority follows', () => {
+  expect(leaderOf(agreeing([{}, {}, undefined]))).toBe('a')
+  expect(leaderOf(agreeing([{}, { leader: undefined }, undefined]))).toBeUndefined()
 })
 
 it('is ready when all coordinators follow a leader', () => {
@@ -55,6 +63,10 @@ it.each([
   [[{}, undefined, undefined], ['1 of 3 coordinators answers, 2 are needed for a leader']],
   // Deposed: the others are a term further.
   [[{}, { term: 3, leader: undefined }, { term: 3, leader: undefined }], ['3 of 3 coordinators answer, no leader yet']],
+  [
+    [{ role: 'follower', leader: undefined }, gone, gone],
+    ['b, c lost the disks they voted with: without a majority of 3 no leader can be elected any more'],
+  ],
   [[{}, {}, { leader: undefined }], ['c does not follow a, who leads, yet']],
   [[{}, {}, { disk: 'a new one' }], ['c has another disk than the coordinators know, and does not vote yet']],
   [[{ voters: voters.slice(0, 2) }, { voters: voters.slice(0, 2) }, {}], ['c does not vote with the coordinators']],

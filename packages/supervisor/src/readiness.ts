@@ -1,6 +1,7 @@
 // When a cluster is ready: every node that should run answers, each believes of every other that it is alive, the coordinators
 // have a leader that a majority follows, all nodes are registered with them, and every broker sends Kafka's clients to all the
 // others. The nodes say so themselves, through the port their clients use; nobody reads logs or counts pids.
+import type { NodeId } from '@atoll/base'
 import type { ResponseOf, raftStatus, SupervisedNode } from '@atoll/protocol'
 import type { KafkaView } from './kafka-view.ts'
 
@@ -29,6 +30,11 @@ export function whyNotReady(nodes: readonly ProbedNode[]): string[] {
     .map(sentence => sentence.slice(0, SENTENCE_LENGTH_MAX))
 }
 
+/** The coordinator that leads and that a majority follows. */
+export function leaderOf(nodes: readonly ProbedNode[]): NodeId | undefined {
+  return leaderAmong(nodes.flatMap(({ agreement }) => agreement ?? []))?.node
+}
+
 function whyNotWell({ name, state, exit, answers, view }: SupervisedNode, nodes: readonly SupervisedNode[]): string[] {
   if (state !== 'running') return [`${name} is ${state}${exit === undefined ? '' : ` (${exit})`}`]
   if (!answers) return [`${name} does not answer`]
@@ -50,7 +56,7 @@ function whyNotAgreed(nodes: readonly ProbedNode[]): string[] {
   const said = coordinators.flatMap(({ agreement }) => agreement ?? [])
   if (coordinators.length === 0) return []
   const leader = leaderAmong(said)
-  if (leader === undefined) return [noLeader(said.length, coordinators.length)]
+  if (leader === undefined) return [majorityLost(said) ?? noLeader(said.length, coordinators.length)]
   return [...said.flatMap(status => whyNotVoting(status, leader)), ...nodes.flatMap(whyNotRegistered)]
 }
 
@@ -80,6 +86,18 @@ function whyNotVoting(status: Status, leader: Status): string[] {
 function whyNotRegistered({ name, answers, epoch, unregistered }: ProbedNode): string[] {
   if (!answers || epoch > 0) return []
   return [`${name} is not registered with the coordinators${unregistered === undefined ? ' yet' : `: ${unregistered}`}`]
+}
+
+/** Waiting does not help when those who answer in the names of voters do so from other disks. */
+function majorityLost(said: readonly Status[]): string | undefined {
+  const furthest = said.toSorted((a, b) => b.lastIndex - a.lastIndex)[0]
+  if (furthest === undefined) return undefined
+  const { voters } = furthest
+  const lost = voters.filter(({ node, disk }) => said.some(other => other.node === node && other.disk !== disk)).map(({ node }) => node)
+  if (voters.length - lost.length > Math.floor(voters.length / 2)) return undefined
+  return lost.length === 0
+    ? undefined
+    : `${lost.join(', ')} lost the disks they voted with: without a majority of ${voters.length} no leader can be elected any more`
 }
 
 function noLeader(run: number, planned: number): string {

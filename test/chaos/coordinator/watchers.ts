@@ -82,6 +82,8 @@ function valueOf(event: WatchEvent): string | null {
 }
 
 export class Watchers {
+  /** Every value that was ever written, once the verdict is there. */
+  readonly written = new Set<string>()
   readonly #watching: { readonly prefix: string; readonly watcher: Watcher }[]
 
   /** One for each prefix, from the first revision on. */
@@ -96,6 +98,7 @@ export class Watchers {
     const wrong: string[] = []
     if (!(await quiet.reached(revision))) wrong.push(`a new watch does not come to revision ${revision}: ${String(quiet.failure)}`)
     const truth = new RevisionedHistory(quiet.changes)
+    for (const { value } of truth.changes) if (value !== null) this.written.add(value)
     const there = new Set(truth.changes.map(change => change.revision))
     for (const known of acknowledged) if (!there.has(known)) wrong.push(`revision ${known} was acknowledged and is not in the history`)
     const recorded: Watch[] = []

@@ -105,7 +105,17 @@ export class Workload {
     const held = await Promise.all(this.#cluster.running.map(name => this.#cluster.heldBy(name, PREFIX)))
     for (const other of held) if (other.join() !== held[0]?.join()) this.#wrong.push(`nodes differ: ${other.join()} and ${held[0]?.join()}`)
     const watched = (await this.#watchers?.verdict(client, PREFIX, MARKER, this.#revisions)) ?? []
-    return [...this.#wrong, ...watched, ...judge(pairRecords(this.recorder.records))]
+    return [...this.#wrong, ...watched, ...judge(this.#resolved())]
+  }
+
+  /** Writes of which nobody was told: values are used once, so one that nobody ever saw written never was (etcd's trick). */
+  #resolved(): readonly Operation[] {
+    const written = this.#watchers?.written
+    return pairRecords(this.recorder.records).filter(({ f, input, outcome }) => {
+      if (outcome !== 'info' || written === undefined) return true
+      if (f === 'put') return written.has(input as string)
+      return f !== 'cas' || written.has((input as { readonly value: string }).value)
+    })
   }
 
   async #loop(client: Client, recorded: RecordedClient): Promise<void> {

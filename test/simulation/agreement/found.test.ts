@@ -5,6 +5,28 @@ import { Scene } from './scene.ts'
 
 const hashes = await createSimHashes()
 
+it('[CO12] seeds 1007 and 1008: a disk that fills up under the snapshot that a leader sends is used again once it has room', async () => {
+  const scene = await Scene.established(hashes, 3)
+  const { cluster } = scene
+  const away = await scene.aFollower()
+  cluster.crash(away)
+  await scene.busy(3_000)
+  const heals: (() => void)[] = []
+  cluster.diskOf(away).onOperation = ({ kind, path }) => {
+    if (kind === 'create' && path.endsWith('.part') && heals.length === 0) heals.push(cluster.breakDisk(away, { full: true }))
+  }
+  cluster.start(away)
+  await scene.until('its disk is full', () => cluster.logOf(away).some(line => line.includes('"disk_full"')))
+  await scene.busy(1_000)
+  for (const heal of heals) heal()
+  await scene.until('it says so', () => cluster.logOf(away).some(line => line.includes('"disk_has_room"')))
+  await scene.converge()
+  const events = cluster.logOf(away).map(line => (JSON.parse(line) as { event: string }).event)
+  expect(events).toContain('snapshot_installed')
+  expect(events).not.toContain('disk_failed')
+  expect(scene.wrong).toEqual([])
+})
+
 it('[CO4] seed 1017: a leader that cannot read the snapshot that a peer needs ends, rather than begin again without end', async () => {
   const scene = await Scene.established(hashes, 3)
   const { cluster } = scene

@@ -11,6 +11,11 @@ const LOSSES = 4
 /** Once nothing else is disturbed, in virtual milliseconds. */
 const REPLACED_MS = 15_000
 
+/** What is done to a machine wakes others, in the event in which it is done. */
+function now({ cluster }: Scene, act: () => void): void {
+  cluster.simulation.at(cluster.simulation.nowMs, act)
+}
+
 /** Its process dies and its directory is gone. */
 function loseDisk({ cluster, invariants }: Scene, victim: NodeId): void {
   cluster.losePower(victim)
@@ -23,29 +28,30 @@ async function disturb(scene: Scene, victim: NodeId, random: SeededRandom): Prom
   const { cluster } = scene
   const other = scene.names.filter(name => name !== victim)[random.below(scene.names.length - 1)] as NodeId
   const forMs = 100 + random.below(2_000)
+  const inEvent = (act: () => void): void => now(scene, act)
   switch (random.below(5)) {
     case 0:
-      cluster.crash(other)
+      inEvent(() => cluster.crash(other))
       await scene.busy(forMs)
-      return cluster.start(other)
+      return inEvent(() => cluster.start(other))
     case 1:
-      cluster.pause(other)
+      inEvent(() => cluster.pause(other))
       await scene.busy(forMs)
-      return cluster.resume(other)
+      return inEvent(() => cluster.resume(other))
     case 2: {
       const rules: LinkRule[] = [
         { from: other, to: victim, fault: { cut: true } },
         { from: victim, to: other, fault: { cut: true } },
       ]
-      cluster.breakLinks(rules)
+      inEvent(() => cluster.breakLinks(rules))
       await scene.busy(forMs)
-      return cluster.healLinks(rules)
+      return inEvent(() => cluster.healLinks(rules))
     }
     case 3:
       // Itself, on its way.
-      cluster.losePower(victim)
+      inEvent(() => cluster.losePower(victim))
       await scene.busy(forMs)
-      return cluster.start(victim)
+      return inEvent(() => cluster.start(victim))
     default:
       return scene.busy(forMs)
   }
@@ -66,9 +72,9 @@ describe('coordinators that lose their disks', () => {
     const scene = await Scene.established(hashes, random.below(3) === 0 ? 5 : 3, seed)
     for (let loss = 0; loss < LOSSES; loss++) {
       const victim = random.below(3) === 0 ? await scene.theLeader() : (scene.names[random.below(scene.names.length)] as NodeId)
-      loseDisk(scene, victim)
+      now(scene, () => loseDisk(scene, victim))
       await scene.busy(random.below(1_000))
-      scene.cluster.start(victim)
+      now(scene, () => scene.cluster.start(victim))
       for (let i = random.below(4); i > 0; i--) await disturb(scene, victim, random)
       await scene.until(`${victim} votes again`, () => allVote(scene), REPLACED_MS)
       await scene.mustAcknowledge('with the new disk')

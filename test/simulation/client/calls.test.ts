@@ -20,6 +20,47 @@ describe('key-value', () => {
   })
 })
 
+describe('what makes no sense', () => {
+  it('[SD1] is refused as an argument, before anything is sent', async () => {
+    const scene = new ClientScene()
+    const codes = await scene.withClient(async ({ kv }) => {
+      const refused = [
+        kv.range(undefined as never),
+        kv.transaction({ else: [{ frob: 'a' } as never] }),
+        kv.put('', '1'),
+        kv.put('a', 5 as never),
+      ]
+      return Promise.all(refused.map(call => failure(call)))
+    })
+    for (const error of codes) expect(error).toMatchObject({ code: 'invalid_argument', outcome: 'definite' })
+    expect(codes.map(({ message }) => message)).toContain('kv_put.key: want key, 1 to 1024 bytes')
+  })
+})
+
+describe('another cluster in the place of the one before', () => {
+  it('[SD24] is found, whatever its term, and taken for another: nothing is asked in sessions or leases of the one before', async () => {
+    const scene = new ClientScene()
+    const seen = await scene.withClient(async client => {
+      await client.kv.put('k', '0')
+      const lease = await client.lease({ ttlMs: 60_000 })
+      const watch = client.kv.watch('k')
+      await watch.ready()
+      const ended = failure(watch.next())
+      for (let i = 0; i < 5; i++) scene.elect(scene.names[0])
+      await client.kv.put('j', '1')
+      scene.replace()
+      // Somebody else's session there has the very number.
+      scene.ask({ kind: 'session_open', ttlMs: 60_000 })
+      const adrift = await failure(client.kv.put('k', 'whether the one before heard of this, nobody knows'))
+      const { revision } = await client.kv.put('k', '2')
+      return { adrift, revision, lost: lease.lost.aborted, watch: await ended }
+    })
+    const codes = { adrift: { code: 'session_expired', outcome: 'indefinite' }, watch: { code: 'wrong_cluster' } }
+    expect(seen).toMatchObject({ ...codes, revision: 1, lost: true })
+    expect(scene.opened).toBe(2)
+  })
+})
+
 describe('a change', () => {
   it('[SD2] takes effect once however often its answer is lost', async () => {
     const scene = new ClientScene()

@@ -152,6 +152,17 @@ describe('a lease', () => {
 })
 
 describe('a lock', () => {
+  it('[SD10] is not won by a client that was closed while it asked', async () => {
+    const clients = await Clients.ready()
+    const outcome = await clients.with(async client => {
+      const held = await client.lock('door').acquire()
+      const asked = failure(client.lock('door').acquire())
+      await client.close()
+      return { lost: held.lost.aborted, asked: await asked }
+    })
+    expect(outcome).toMatchObject({ lost: true, asked: { code: 'client_closed' } })
+  })
+
   it('[SD16] goes to who waits longest, with a greater token each time', async () => {
     const clients = await Clients.ready()
     const order: { readonly who: number; readonly token: number }[] = []

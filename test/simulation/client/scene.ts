@@ -1,7 +1,7 @@
 // Coordinators that agree without Raft: three processes on simulated ports share one replicated state, and the test says who
 // leads, whose answers get lost and who dies when. So the moments that matter to a client can be brought about exactly.
 import { type ClusterId, type Endpoint, type Incarnation, type NodeId, nodeId, present, silentLogger } from '@atoll/base'
-import { type Client, type ClientOptions, createClient } from '@atoll/client/core'
+import { Client, type ClientOptions } from '@atoll/client/core'
 import {
   coordinatorStatus,
   HandlerTable,
@@ -9,6 +9,7 @@ import {
   kvGet,
   kvPut,
   kvTransaction,
+  kvWatch,
   leaseGrant,
   leaseKeepAlive,
   leaseRevoke,
@@ -25,12 +26,12 @@ import { type Command, CoordinatorState, entryOf } from '../../../packages/coord
 
 const hashes = await createSimHashes()
 const SECRET = new Uint8Array(32).fill(7)
-const cluster = 'test' as ClusterId
 
 export class ClientScene {
   readonly simulation = createSimulation({ seed: 1, hashes })
   readonly names = ['coordinator-1', 'coordinator-2', 'coordinator-3'].map(nodeId)
-  readonly state = new CoordinatorState()
+  state = new CoordinatorState()
+  cluster = 'test' as ClusterId
   /** Commands that took effect. */
   readonly applied: Command[] = []
   /** How many leases each request to keep some alive was for. */
@@ -67,15 +68,32 @@ export class ClientScene {
     this.term++
   }
 
+  /** What another client asks. */
+  ask(command: Command): void {
+    this.#apply(command)
+  }
+
   /** Everything that is known of a session is over. */
   expire(lease: number): void {
     this.state.apply({ kind: 'lease_expire', leases: [lease as never] }, ++this.#index)
   }
 
+  /** Everything is deleted, and another cluster started in its place. */
+  replace(): void {
+    for (const name of this.names) this.machine(name).crash()
+    this.state = new CoordinatorState()
+    this.cluster = 'another' as ClusterId
+    this.leader = this.names[0]
+    this.term = 1
+    this.#index = 0
+    this.applied.length = 0
+    for (const name of this.names) this.start(name)
+  }
+
   start(name: NodeId): void {
     this.machine(name).start(async ports => {
       const identity = {
-        cluster,
+        cluster: this.cluster,
         node: name,
         role: 'coordinator',
         incarnation: () => 1 as Incarnation,
@@ -114,6 +132,16 @@ export class ClientScene {
         return { ttlMs: leases.map(lease => this.state.leases.get(lease)?.ttlMs ?? 0) }
       })
       serve(coordinatorStatus, () => this.#status(name))
+      // A watch that begins, and to which nothing happens.
+      table.serve(
+        { name: 'watches', doc: '', messages: { kvWatch } },
+        {
+          kvWatch: async (_request, { signal }, sink) => {
+            await sink.send({ events: [], throughRevision: this.state.store.revision, complete: true })
+            await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+          },
+        },
+      )
       const endpoint = new NativeEndpoint(identity, table, { ...ports, log: silentLogger })
       await endpoint.listen(this.at(this.names.indexOf(name)))
     })
@@ -128,8 +156,8 @@ export class ClientScene {
     const { seeds = [0, 1, 2], secret = SECRET, ...rest } = options
     let outcome: { readonly value: T } | undefined
     this.simulation.addNode(name).start(async ports => {
-      const where = { clusterId: cluster, secret, seeds: seeds.map(index => this.at(index)) }
-      const client = createClient(ports, { name, ...where, ...rest })
+      const addresses = seeds.map(index => this.at(index))
+      const client = new Client(ports, { name, ...rest }, async () => ({ clusterId: this.cluster, secret, seeds: addresses }))
       outcome = { value: await act(client) }
     })
     await this.simulation.run({ until: () => outcome !== undefined, untilMs: this.simulation.nowMs + 120_000 })

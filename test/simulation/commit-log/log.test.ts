@@ -383,6 +383,24 @@ describe('snapshots', () => {
     })
   })
 
+  it('[CL53] are finished once there is room, though the last piece found none', async () => {
+    const bench = new LogBench(1)
+    await bench.life(async ports => {
+      const files = await open(ports)
+      const id = { end: at(10), epoch: epoch(1) }
+      const writer = files.begin(id)
+      writer.write(data(70_000, 1))
+      bench.disk.replace({ full: true })
+      expect(await codeOf(() => writer.finish())).toBe('disk_full')
+      expect(await codeOf(() => writer.finish())).toBe('disk_full')
+      bench.disk.replace({})
+      await writer.finish()
+      const reader = await files.read(id)
+      expect(await reader.read(0, 70_000)).toEqual(data(70_000, 1))
+      reader.close()
+    })
+  })
+
   it('[CL50] are there as a whole or not at all, whenever the process ends', async () => {
     const write = async (ports: SimPorts): Promise<void> => {
       const files = await open(ports)

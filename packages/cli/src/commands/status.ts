@@ -33,7 +33,7 @@ async function show(target: Target, options: StatusOptions, output: Output): Pro
 function statusLines(target: Target, found: Parameters<typeof headline>[0], output: Output): string[] {
   return [
     headline(found, output),
-    ...nodeTable(found.nodes, output),
+    ...nodeTable(found, output),
     ...faults(found).map(sentence => output.mark('yellow', `! ${sentence}`)),
     ...found.unready.map(sentence => output.mark('yellow', `! ${sentence}`)),
     output.mark('dim', `State: ${target.paths.directory}${found.ephemeral ? ' (deleted when it stops)' : ''}`),

@@ -55,10 +55,17 @@ export class AtollError extends Error {
 export function atollError(error: unknown, details: AtollErrorDetails): unknown {
   if (!(error instanceof ProtocolError)) return error
   const advice = error.code === 'session_expired' ? ' (read what there is now before it is tried again)' : ''
-  return new AtollError(error.code, `${details.operation}: ${error.message}${advice}`, { cause: error, ...details })
+  // What is wrong with a field is said with the name of the request already.
+  const said = error.message.startsWith(`${details.operation}.`) ? error.message : `${details.operation}: ${error.message}`
+  return new AtollError(error.code, said + advice, { cause: error, ...details })
 }
 
-/** `a at 127.0.0.1:1: refused; b: …`, for the sentence of an error. */
+/** `coordinator-1: refused; node at 127.0.0.1:7202: …`, for the sentence of an error. */
 export function listTroubles(troubles: readonly NodeTrouble[]): string {
-  return troubles.map(({ node, message }) => `${node}: ${message}`).join('; ')
+  return troubles.map(troubleSentence).join('; ')
+}
+
+/** Where, and what: a message that says where already is left as it is. */
+export function troubleSentence({ node, message }: NodeTrouble): string {
+  return message.includes(node) ? message : `${node}: ${message}`
 }

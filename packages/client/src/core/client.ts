@@ -67,8 +67,8 @@ export class Client implements AsyncDisposable {
     const { clock, random, compute, log = silentLogger } = ports
     const deadlines = new Deadlines(clock)
     const coordinators = new Coordinators({ net: ports.net, clock, compute, log }, name)
-    const route = new LeaderRoute({ clock, random, deadlines, coordinators, locate })
     const keeper = new LeaseKeeper(clock)
+    const route = new LeaderRoute({ clock, random, deadlines, coordinators, locate, onAnother: () => keeper.endAll() })
     const requests = new Requests({ clock, random, route, beforeEach: () => keeper.check() })
     keeper.use(requests)
     const changes = new Changes({ clock, deadlines, requests, keeper, session })

@@ -72,8 +72,11 @@ export class Coordinators {
     return this.#endpoint
   }
 
-  /** What is known of where they are, replaced: a cluster that was made anew has another secret and other ports. */
-  locate(whereabouts: Whereabouts): void {
+  /**
+   * What is known of where they are, replaced: a cluster that was made anew has another secret and other ports. Answers
+   * whether it is another one than before.
+   */
+  locate(whereabouts: Whereabouts): boolean {
     const before = this.#whereabouts
     const same = before?.clusterId === whereabouts.clusterId && equalBytes(before.secret, whereabouts.secret)
     if (!same) {
@@ -91,6 +94,7 @@ export class Coordinators {
     }
     this.#whereabouts = whereabouts
     for (const seed of whereabouts.seeds) this.#learn(seed)
+    return before !== undefined && !same
   }
 
   /** How that coordinator says it is. Rejects with a ProtocolError; never asks twice at once. */

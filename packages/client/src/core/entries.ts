@@ -1,5 +1,6 @@
 // Keys and values as applications see them: values are bytes on the wire, and mostly text to whoever reads them.
 import type { KeyEntry, KeySelection, LeaseId, Revision } from '@atoll/protocol'
+import { AtollError } from './atoll-error.ts'
 
 /** What a value may be given as; text becomes UTF-8. */
 export type Value = string | Uint8Array
@@ -73,8 +74,13 @@ class TextEntry implements Entry {
 
 export const textEntry = (row: KeyEntry): Entry => new TextEntry(row)
 
+/** Throws an AtollError `invalid_argument` for what is no selection: programs without types get it wrong as well. */
 export function selectionOf(selection: Selection): KeySelection {
   if (typeof selection === 'string') return { kind: 'one', key: selection, end: '' }
+  if (Object(selection) !== selection || !('prefix' in selection || 'from' in selection))
+    throw new AtollError('invalid_argument', `want a key, { prefix } or { from, to }, got ${JSON.stringify(selection)}`, {
+      operation: 'kv',
+    })
   if ('prefix' in selection) return { kind: 'prefix', key: selection.prefix, end: '' }
   return { kind: 'between', key: selection.from, end: selection.to ?? '' }
 }

@@ -15,6 +15,8 @@ export interface LeaderRouteOptions {
   readonly coordinators: Coordinators
   /** Where the cluster is; asked anew when nobody is found, because it may have been started again elsewhere. */
   readonly locate: () => Promise<Whereabouts>
+  /** Another cluster is there now: nothing that was agreed upon with the one before is known to it. */
+  readonly onAnother: () => void
 }
 
 /** Reads on from whoever leads. */
@@ -32,10 +34,12 @@ export class LeaderRoute {
   readonly #random: Random
   readonly #coordinators: Coordinators
   readonly #locate: () => Promise<Whereabouts>
+  readonly #onAnother: () => void
   readonly #waiting: WaitingList
   #leader: Leader | undefined
   /** The last term in which somebody was known to lead: an older claim is out of date. */
   #term = 0
+  #clusters = 0
   #looking = false
   #lookMs = LOOK_MS_MIN
   #timer: Timer | undefined
@@ -52,11 +56,12 @@ export class LeaderRoute {
   /** Why the cluster could not even be located. */
   #lost: unknown
 
-  constructor({ clock, random, deadlines, coordinators, locate }: LeaderRouteOptions) {
+  constructor({ clock, random, deadlines, coordinators, locate, onAnother }: LeaderRouteOptions) {
     this.#clock = clock
     this.#random = random
     this.#coordinators = coordinators
     this.#locate = locate
+    this.#onAnother = onAnother
     this.#waiting = new WaitingList(clock, deadlines)
   }
 
@@ -64,6 +69,11 @@ export class LeaderRoute {
   get session(): Session | undefined {
     const session = this.#leader?.session
     return session?.isOpen === true ? session : undefined
+  }
+
+  /** How often another cluster was found where one had been. Numbers of leases, sessions and revisions mean nothing across that. */
+  get clusters(): number {
+    return this.#clusters
   }
 
   get troubles(): readonly NodeTrouble[] {
@@ -174,7 +184,7 @@ export class LeaderRoute {
   async #locateAnew(): Promise<boolean> {
     try {
       const whereabouts = await this.#locate()
-      if (!this.#isClosed) this.#coordinators.locate(whereabouts)
+      if (!this.#isClosed && this.#coordinators.locate(whereabouts)) this.#beginAnew()
       this.#lost = undefined
       return true
     } catch (error) {
@@ -183,6 +193,15 @@ export class LeaderRoute {
       this.#waiting.refuseAll(error as Error)
       return false
     }
+  }
+
+  /** Terms begin anew, too. */
+  #beginAnew(): void {
+    this.#clusters++
+    this.#term = 0
+    this.#leader = undefined
+    this.#unproved = undefined
+    this.#onAnother()
   }
 
   async #ask(link: Link): Promise<void> {

@@ -29,6 +29,7 @@ export class LeaseKeeper {
   #beatAtMs = Number.POSITIVE_INFINITY
   #nextEndMs = Number.POSITIVE_INFINITY
   #beating = false
+  #closed = false
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -49,6 +50,8 @@ export class LeaseKeeper {
 
   /** Keeps a lease from now on that was asked for at `sentAtMs`; later than that its term did not begin before. */
   keep(kept: Kept, sentAtMs: MonotonicMs = this.#clock.monotonicMs()): void {
+    // Granted in the very moment of closing: nobody will keep it.
+    if (this.#closed) return kept.ended()
     this.#running.set(kept.lease, { ...kept, endsAtMs: sentAtMs + kept.ttlMs })
     this.check()
     this.#plan()
@@ -67,9 +70,15 @@ export class LeaseKeeper {
     this.#plan()
   }
 
-  close(): void {
-    this.#running.clear()
+  /** All of them are over. */
+  endAll(): void {
+    for (const running of this.#running.values()) this.#end(running)
     this.#plan()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.endAll()
   }
 
   #end(running: Running): void {

@@ -54,6 +54,7 @@ export class Leases {
   readonly #changes: Changes
   readonly #keeper: LeaseKeeper
   readonly #held = new Set<Lease>()
+  #closed: AtollError | undefined
 
   constructor(clock: Clock, changes: Changes, keeper: LeaseKeeper) {
     this.#clock = clock
@@ -73,6 +74,10 @@ export class Leases {
     const ended = (): void =>
       this.#lose(lease, new AtollError('lease_not_found', `lease ${id} ended: nobody confirmed it in time`, { operation: 'lease' }))
     this.#keeper.keep({ lease: id, ttlMs, isWanted: () => true, ended }, sentAtMs)
+    if (this.#closed !== undefined) {
+      void this.giveBack(lease, { timeoutMs: FAREWELL_MS })
+      throw this.#closed
+    }
     return lease
   }
 
@@ -101,6 +106,7 @@ export class Leases {
 
   /** At the end of the client: gives all back, and whoever still counts on one is told. */
   async close(error: AtollError, connected: boolean): Promise<void> {
+    this.#closed = error
     const held = [...this.#held]
     for (const lease of held) this.#lose(lease, error)
     if (connected) await Promise.all(held.map(lease => this.giveBack(lease, { timeoutMs: FAREWELL_MS })))

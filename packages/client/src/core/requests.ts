@@ -110,9 +110,13 @@ export class Requests {
       throw new AtollError('too_many_requests', `${call.operation}: ${CALLS_MAX} calls are under way: await some first`, call)
     this.#underWay++
     this.#route.began()
+    const { clusters } = this.#route
     try {
       for (;;) {
         const session = this.#route.session ?? (await this.#route.wait(call))
+        // Its session or lease is somebody else's there, if anybody's.
+        if (call.changes && this.#route.clusters !== clusters)
+          throw new ProtocolError(numbering === undefined ? 'wrong_cluster' : 'session_expired', 'another cluster is there now')
         const timeoutMs = call.deadlineAtMs - this.#clock.monotonicMs()
         if (timeoutMs <= 0) throw new ProtocolError('request_timed_out', 'no time was left to try again')
         call.attempts++

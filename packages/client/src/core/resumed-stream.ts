@@ -31,6 +31,8 @@ export class ResumedStream<M extends StreamRpc> implements AsyncDisposable {
   /** Since when nothing came although it was asked for; undefined while all is well. */
   #brokenAtMs: number | undefined
   #failures = 0
+  /** Which of the clusters that were found it is read from. */
+  #cluster: number | undefined
   #over = false
 
   /** `request` is asked anew for every attempt. */
@@ -101,6 +103,9 @@ export class ResumedStream<M extends StreamRpc> implements AsyncDisposable {
     this.#brokenAtMs ??= clock.monotonicMs()
     const patience = { deadlineAtMs: this.#brokenAtMs + this.#stallMs, signal: this.#signal }
     const session = route.session ?? (await route.wait(patience))
+    this.#cluster ??= route.clusters
+    if (this.#cluster !== route.clusters)
+      throw new ProtocolError('wrong_cluster', 'another cluster is there now: read what it holds, and begin anew')
     this.#session = session
     return session.open(this.#message, this.#request(), { signal: this.#signal })
   }

@@ -1,5 +1,6 @@
 // Transactions as applications write them: conditions and operations as plain objects, one property saying which kind it is.
 import type { Compare, kvTransaction, Operation as OperationRow, ResponseOf, Revision } from '@atoll/protocol'
+import { AtollError } from './atoll-error.ts'
 import { bytesOf, type Entry, type Selection, selectionOf, textEntry, type Value } from './entries.ts'
 import type { PutOptions } from './kv.ts'
 
@@ -51,6 +52,7 @@ export function compareOf(condition: Condition): Compare {
   return number('lease', condition.lease)
 }
 
+/** Throws an AtollError `invalid_argument` for what is none: these come as JSON, too. */
 export function operationOf(operation: Operation): OperationRow {
   const nothing = { value: NO_BYTES, lease: 0 as OperationRow['lease'], wantPrevious: false, limit: 0, keysOnly: false }
   if ('put' in operation) {
@@ -62,6 +64,10 @@ export function operationOf(operation: Operation): OperationRow {
     const { get, limit = 0, keysOnly = false } = operation
     return { ...nothing, kind: 'range', selection: selectionOf(get), limit, keysOnly }
   }
+  if (!('delete' in operation))
+    throw new AtollError('invalid_argument', `kv_transaction: an operation puts, gets or deletes, got ${JSON.stringify(operation)}`, {
+      operation: 'kv_transaction',
+    })
   return { ...nothing, kind: 'delete', selection: selectionOf(operation.delete), wantPrevious: operation.previous ?? false }
 }
 

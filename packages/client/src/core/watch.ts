@@ -37,6 +37,7 @@ export class Watch implements AsyncIterableIterator<WatchEvent> {
   /** Events of a revision whose rest is still to come. */
   #withheld: WatchEventRow[] = []
   #begun: Promise<Revision> | undefined
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(parts: StreamParts, selection: Selection, options: WatchOptions = {}) {
     const { fromRevision = 0, previous = false, events = 'both' } = options
@@ -63,7 +64,16 @@ export class Watch implements AsyncIterableIterator<WatchEvent> {
     return this
   }
 
-  async next(): Promise<IteratorResult<WatchEvent>> {
+  /** Calls that do not wait for each other are answered in turn, as those of an async generator are. */
+  next(): Promise<IteratorResult<WatchEvent>> {
+    const answer = this.#turn.then(() => this.#nextEvent())
+    this.#turn = answer.catch(() => {
+      // Told to whoever asked.
+    })
+    return answer
+  }
+
+  async #nextEvent(): Promise<IteratorResult<WatchEvent>> {
     if (this.#begun !== undefined) {
       await this.#begun
       this.#begun = undefined

@@ -39,6 +39,7 @@ describe('a command', () => {
       '16 node_stop',
       '17 node_retire',
       '18 node_fence',
+      '19 coordinator_retire',
       '40 topic_create',
       '41 topic_delete',
       '42 topic_configure',

@@ -79,6 +79,12 @@ export const commandTable = {
   node_retire: row(17, nodeRetire.request, nodeRetire.response),
   /** Of the controller: this node is gone, unless it has registered again since. */
   node_fence: row(18, { node: field(nodeName(), 'Which.'), epoch: field(i53<Revision>(), 'The epoch that is over.') }, nodeStop.response),
+  /** Of the leader: this disk is no coordinator any more, whether it ever registered or not. */
+  coordinator_retire: row(
+    19,
+    { node: field(nodeName(), 'The name.'), disk: field(str({ max: 64 }), 'The disk that is given up.') },
+    nodeRetire.response,
+  ),
   topic_create: row(40, topicCreate.request, topicCreate.response),
   topic_delete: row(41, topicDelete.request, topicDelete.response),
   topic_configure: row(42, topicConfigure.request, topicConfigure.response),

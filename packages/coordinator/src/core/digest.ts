@@ -5,17 +5,18 @@ const C1 = 0xcc9e2d51
 const C2 = 0x1b873593
 
 export class Digest {
+  /** The lanes are signed while they are mixed: small integers, where others would each be made on the heap. */
   #a: number
   #b: number
 
   constructor(a = 0x9747b28c, b = 0x3c6ef372) {
-    this.#a = a >>> 0
-    this.#b = b >>> 0
+    this.#a = a | 0
+    this.#b = b | 0
   }
 
   /** Both lanes: what a snapshot carries, so that a restored replica goes on where it was. */
   get lanes(): readonly [number, number] {
-    return [this.#a, this.#b]
+    return [this.#a >>> 0, this.#b >>> 0]
   }
 
   /** 16 hexadecimal digits. */
@@ -25,7 +26,7 @@ export class Digest {
 
   /** A non-negative safe integer. */
   number(value: number): this {
-    this.#mix(value >>> 0)
+    this.#mix(value | 0)
     this.#mix(Math.floor(value / 4_294_967_296))
     return this
   }
@@ -52,8 +53,8 @@ export class Digest {
     let k = Math.imul(word, C1)
     k = Math.imul((k << 15) | (k >>> 17), C2)
     const a = this.#a ^ k
-    this.#a = (Math.imul((a << 13) | (a >>> 19), 5) + 0xe6546b64) >>> 0
+    this.#a = (Math.imul((a << 13) | (a >>> 19), 5) + 0xe6546b64) | 0
     const b = this.#b ^ Math.imul(k, 0x85ebca6b)
-    this.#b = (Math.imul((b << 17) | (b >>> 15), 9) + 0x38b34ae5) >>> 0
+    this.#b = (Math.imul((b << 17) | (b >>> 15), 9) + 0x38b34ae5) | 0
   }
 }

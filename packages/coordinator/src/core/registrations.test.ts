@@ -1,7 +1,7 @@
 // Registrations: epochs, clean and unclean starts, and identities that come and go.
 import type { NodeId } from '@atoll/base'
 import { describe, expect, it } from 'vitest'
-import type { CommandOf } from './commands.ts'
+import type { Command, CommandOf } from './commands.ts'
 import { NODE_PREFIX, type Registration } from './registrations.ts'
 import { expire, grantLease, onceOf, register, rev, ScriptedState } from './scripted-state.ts'
 
@@ -100,5 +100,21 @@ describe('a registration', () => {
     expect(one.do(fence(1)).revision).toBe(0)
     one.do(register(broker, 'disk-1', 1))
     expect(one.refusal(retire('disk-7'))).toBe('identity_refused')
+  })
+
+  it('[RG9] of a coordinator whose disk was given up before it arrived is refused, whoever has the name by then', () => {
+    const one = new ScriptedState()
+    const giveUp = (disk: string): Command => ({ kind: 'coordinator_retire', node: broker, disk })
+    const coordinator = (disk: string) => register(broker, disk, 1, { role: 'coordinator' })
+    one.apply(giveUp('disk-1'))
+    expect(one.refusal(coordinator('disk-1'))).toBe('identity_refused')
+    expect(one.restored().refusal(coordinator('disk-1'))).toBe('identity_refused')
+    expect(one.do(coordinator('disk-2'))).toMatchObject({ start: 'new_disk', rebooted: false })
+    one.apply(giveUp('disk-3'))
+    expect(stored(one)).toMatchObject({ state: 'active', disk: 'disk-2', retiredDisks: ['disk-1', 'disk-3'] })
+    one.apply(giveUp('disk-2'))
+    expect(stored(one)?.state).toBe('retired')
+    expect(one.refusal(coordinator('disk-3'))).toBe('identity_refused')
+    expect(one.do(coordinator('disk-4')).start).toBe('new_disk')
   })
 })

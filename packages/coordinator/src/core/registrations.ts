@@ -50,7 +50,7 @@ export class Registrations {
     const retiredDisks = before === undefined ? [] : before.disk === disk ? before.retiredDisks : withRetired(before)
     this.#write(draft, { node, role, disk, epoch, state: 'active', start, starts, bootId, incarnation, lease, endpoints, retiredDisks })
     draft.checkRoom()
-    return { epoch, start, rebooted: before !== undefined && before.bootId !== bootId }
+    return { epoch, start, rebooted: before !== undefined && before.starts > 0 && before.bootId !== bootId }
   }
 
   /** The process stops in order. */
@@ -79,6 +79,19 @@ export class Registrations {
     if (before.retiredDisks.includes(disk)) return
     if (before.disk !== disk) throw new ProtocolError('identity_refused', `${node} is not known with disk ${disk}`)
     this.#write(draft, { ...before, state: 'retired', lease: NO_LEASE, retiredDisks: withRetired(before) })
+  }
+
+  /**
+   * The disk is out of the coordinators. It may never have registered, or another may have the name by now: what is still on
+   * its way from it must find that it is too late.
+   */
+  retireCoordinator(draft: Draft, node: NodeId, disk: string): void {
+    const before = this.#get(draft, node)
+    if (before === undefined) {
+      checkRoom(draft)
+      this.#write(draft, neverRegistered(node, disk))
+    } else if (before.disk === disk) this.retire(draft, node, disk)
+    else if (!before.retiredDisks.includes(disk)) this.#write(draft, { ...before, retiredDisks: including(before.retiredDisks, disk) })
   }
 
   #get(draft: Draft, node: NodeId): Registration | undefined {
@@ -131,5 +144,15 @@ function startOf(before: Registration | undefined, { disk, starts, cleanEpoch }:
 }
 
 function withRetired({ disk, retiredDisks }: Registration): readonly string[] {
+  return including(retiredDisks, disk)
+}
+
+function including(retiredDisks: readonly string[], disk: string): readonly string[] {
   return retiredDisks.includes(disk) ? retiredDisks : [...retiredDisks, disk].slice(-RETIRED_DISKS_MAX)
+}
+
+/** What stands for a coordinator of which only its disk is known, and that this is gone: it was never started. */
+function neverRegistered(node: NodeId, disk: string): Registration {
+  const nothing = { epoch: 0 as Revision, starts: 0, bootId: '', incarnation: 0 as Registration['incarnation'], lease: NO_LEASE }
+  return { node, role: 'coordinator', disk, state: 'retired', start: 'first', ...nothing, endpoints: [], retiredDisks: [disk] }
 }

@@ -207,6 +207,9 @@ export class CoordinatorState {
       case 'node_retire':
         this.registrations.retire(draft, command.node, command.disk)
         return { revision: draft.revisionAfter }
+      case 'coordinator_retire':
+        this.registrations.retireCoordinator(draft, command.node, command.disk)
+        return { revision: draft.revisionAfter }
       case 'node_fence':
         this.registrations.fence(draft, command.node, command.epoch)
         return { revision: draft.revisionAfter }

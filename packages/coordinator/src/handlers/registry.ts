@@ -1,14 +1,24 @@
 // The registry conversation: registrations are commands as they are; how this coordinator itself is, anybody may know.
 import type { NodeId } from '@atoll/base'
 import type { coordinatorStatus, HandlersOf, RegisteredMember, ResponseOf, registryConversation } from '@atoll/protocol'
-import type { Member, RaftStatus } from '@atoll/raft'
+import type { DiskId, Member, RaftStatus } from '@atoll/raft'
 import { allWith, type CoordinatorState, NODE_PREFIX } from '../core/index.ts'
 import type { Replica } from '../replica.ts'
 import type { WatchStreams } from '../watch-streams.ts'
 
-export function registryHandlers(self: NodeId, replica: Replica, watches: WatchStreams): HandlersOf<typeof registryConversation> {
+/** `admit` rejects when `member` does not belong to the coordinators. */
+export function registryHandlers(
+  self: NodeId,
+  replica: Replica,
+  watches: WatchStreams,
+  admit: (member: Member) => Promise<void>,
+): HandlersOf<typeof registryConversation> {
   return {
-    nodeRegister: (request, context) => replica.change({ kind: 'node_register', ...request }, context),
+    nodeRegister: async (request, context) => {
+      const { node, role, disk } = request
+      if (role === 'coordinator') await admit({ node, disk: disk as DiskId })
+      return replica.change({ kind: 'node_register', ...request }, context)
+    },
     nodeStop: (request, context) => replica.change({ kind: 'node_stop', ...request }, context),
     nodeRetire: (request, context) => replica.change({ kind: 'node_retire', ...request }, context),
     memberList: ({ consistency }, context) =>

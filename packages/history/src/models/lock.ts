@@ -1,7 +1,7 @@
 // A lock that hands out fencing tokens: each grant carries a number above all before it, so that a resource can refuse a
 // holder who was paused past its time (Kleppmann 2016; Burrows 2006, section 2.4, calls it a sequencer).
 //   acquire         -> {token}, or null when somebody else holds it
-//   release {token} -> true, or false when that grant was over
+//   release {token} -> true, or false when that grant was over, or null when the answer does not say which
 //   holder          -> the token of the current grant, or null
 // With leases a grant may end at any time without a client's doing. `expiring` allows that; what remains is that tokens only
 // grow and that answers agree with them. The holding times are checked by `fencing.ts`.
@@ -16,7 +16,7 @@ export interface LockState {
 }
 
 export type LockInput = { readonly f: 'acquire' | 'holder' } | { readonly f: 'release'; readonly token: number }
-/** A token or null (acquire, holder), or whether the release ended a grant. */
+/** A token or null (acquire, holder), or whether the release ended a grant, null when that is not said. */
 export type LockOutput = number | null | boolean
 
 export function lockModel({ expiring = false }: { readonly expiring?: boolean } = {}): Model<LockState, LockInput, LockOutput> {
@@ -31,13 +31,13 @@ export function lockModel({ expiring = false }: { readonly expiring?: boolean } 
     },
     output(operation) {
       const { f, output } = operation
-      if (f === 'release') return flagOf(operation, output, 'the answer of a release')
+      if (f === 'release') return optional(output, flag => flagOf(operation, flag, 'the answer of a release')) ?? null
       const token = (value: unknown) => integerOf(operation, value, 'the token')
       if (f === 'holder') return optional(output, token) ?? null
       return optional(output, grant => token(fieldsOf(operation, grant, 'the grant')['token'])) ?? null
     },
     // Where leases end by themselves, any answer may be the first to tell of it.
-    readOnly: ({ f }, output) => f === 'holder' || (!expiring && (output === null || output === false)),
+    readOnly: ({ f }, output) => f === 'holder' || (!expiring && (output === false || (f === 'acquire' && output === null))),
     step(state, input, output) {
       if (input.f === 'acquire') return acquire(state, output, expiring)
       if (input.f === 'release') return release(state, input.token, output, expiring)
@@ -57,7 +57,7 @@ export function lockModel({ expiring = false }: { readonly expiring?: boolean } 
           : `held with token ${token}`,
     describeCall(input, output) {
       const answer = output === undefined ? '?' : output === null ? 'nobody' : String(output)
-      if (input.f === 'release') return `release ${input.token} → ${answer}`
+      if (input.f === 'release') return `release ${input.token} → ${output === null ? 'over' : answer}`
       return input.f === 'acquire' ? `acquire → ${output === null ? 'held by another' : answer}` : `holder → ${answer}`
     },
   }
@@ -76,7 +76,7 @@ function release(state: LockState, token: number, output: LockOutput | undefined
   // A grant that ended by itself answers false, though to the model it still stands.
   if (output === false) return current && !expiring ? undefined : current ? { ...state, holder: null } : state
   if (current) return { ...state, holder: null }
-  return output === undefined ? state : undefined
+  return output === undefined || output === null ? state : undefined
 }
 
 /** A reader may be the first to hear of a token, and of a lease that ended. */

@@ -197,6 +197,12 @@ proves('[MO5]', lockModel({ expiring: true }), [
   { name: 'token used twice', honest: inOrder(acquire(1), acquire(2)), line: 1, violation: acquire(1) },
   { name: 'token that went back', honest: inOrder(acquire(5), acquire(6)), line: 1, violation: acquire(3) },
   { name: 'release of an old grant', honest: inOrder(acquire(1), acquire(2), release(1, false)), line: 2, violation: release(1, true) },
+  {
+    name: 'held after it was released',
+    honest: inOrder(acquire(1), { f: 'release', input: { token: 1 }, output: null }, { f: 'holder', output: null }),
+    line: 2,
+    violation: { output: 1 },
+  },
   { name: 'old token seen again', honest: inOrder(acquire(1), acquire(2), { f: 'holder', output: 2 }), line: 2, violation: { output: 1 } },
   { name: 'grant refused though free', honest: inOrder(acquire(1), release(1), acquire(2)), line: 2, violation: acquire(null) },
 ])

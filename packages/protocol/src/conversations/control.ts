@@ -57,6 +57,7 @@ export const clusterStatus = rpc({
     configDigest: field(str({ max: 64 }), 'Digest of the configuration it was started with.'),
     nodes: field(list(supervisedNode, { max: SUPERVISED_NODES_MAX }), 'Its nodes.'),
     links: field(list(linkRule, { max: LINK_RULES_MAX }), 'Link faults in force.'),
+    leader: field(optional(nodeName()), 'The coordinator that leads, if a majority follows one; absent without `probe`.'),
   },
   errors: [],
 })

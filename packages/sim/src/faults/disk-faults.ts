@@ -62,6 +62,20 @@ const bitFlip: DrawFault = drawing => {
   }
 }
 
+/** The disk is gone: a new, empty one is in its place, and whoever starts on it has to be taken in anew. */
+const wipe: DrawFault = drawing => {
+  const name = fragileOne(drawing)
+  return {
+    what: `lose the disk of ${name}`,
+    begin(cluster) {
+      const release = cluster.holdDown(name)
+      cluster.crash(name)
+      cluster.wipe(name)
+      return release
+    },
+  }
+}
+
 export const diskFaults = {
   full_disk: broken('fill the disk of', () => ({ full: true }), 0.6),
   little_room: littleRoom,
@@ -71,4 +85,5 @@ export const diskFaults = {
   failed_writes: broken('fail the writes of', () => ({ writeFails: true })),
   failed_reads: broken('fail the reads of', () => ({ readFails: true })),
   bit_flip: bitFlip,
+  wipe,
 } as const

@@ -18,6 +18,8 @@ export interface Drawing {
   readonly names: readonly NodeId[]
   /** Nodes whose disks may lose what they hold: so few that every entry has a copy on a majority of the others. */
   readonly fragile: readonly NodeId[]
+  /** Machines of applications, if there are any. */
+  readonly clients: readonly NodeId[]
   readonly random: SeededRandom
   /** How long it will last, in virtual milliseconds. */
   readonly durationMs: number

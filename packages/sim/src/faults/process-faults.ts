@@ -28,7 +28,9 @@ const all =
   ({ names }) => ({ what: verb, begin: cluster => downing(cluster, names, how) })
 
 const crash: End = (cluster, name) => cluster.crash(name)
-const losePower: End = (cluster, name) => cluster.losePower(name)
+
+/** Long enough for some writes to be under way, in virtual milliseconds. */
+const SYNC_DELAY_MS = 100
 
 /** Some die shortly one after the other, and each is back soon: whoever comes back meets others that do. */
 const restarts: DrawFault = drawing => {
@@ -105,7 +107,30 @@ export const processFaults = {
   transfer,
 } as const
 
-export const powerFaults = {
-  power_loss: one('power loss', losePower),
-  power_loss_of_all: all('power loss of all', losePower),
-} as const
+/** The power goes while syncs are under way: a disk that answers at once would have nothing to lose. */
+function losingPower(cluster: SimCluster, names: readonly NodeId[]): EndFault | undefined {
+  const { simulation } = cluster
+  const up = names.filter(name => cluster.stateOf(name) !== 'down')
+  if (up.length === 0) return undefined
+  const heals = up.map(name => cluster.breakDisk(name, { syncDelayMs: SYNC_DELAY_MS }))
+  let end: EndFault | undefined
+  let isOver = false
+  simulation.at(simulation.nowMs + SYNC_DELAY_MS, () => {
+    for (const heal of heals) heal()
+    if (!isOver) end = downing(cluster, up, (_, name) => cluster.losePower(name))
+  })
+  return () => {
+    isOver = true
+    for (const heal of heals) heal()
+    end?.()
+  }
+}
+
+const powerLoss: DrawFault = drawing => {
+  const victim = drawVictim(drawing)
+  return { what: `power loss of ${victim.text}`, begin: cluster => losingPower(cluster, [victim.in(cluster)]) }
+}
+
+const powerLossOfAll: DrawFault = ({ names }) => ({ what: 'power loss of all', begin: cluster => losingPower(cluster, names) })
+
+export const powerFaults = { power_loss: powerLoss, power_loss_of_all: powerLossOfAll } as const

@@ -144,11 +144,11 @@ export class TestCluster {
   }
 
   /** Starts the command without waiting for it. */
-  start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+  start(args: readonly string[], env: NodeJS.ProcessEnv = {}, stdin: 'ignore' | 'pipe' = 'ignore'): Running {
     const child = spawn(process.execPath, [join(this.#programs, 'cli.mjs'), ...args], {
       cwd: this.directory,
       env: cleanEnvironment({ ATOLL_NAME: this.name, ...env }),
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe'],
     })
     this.#started.push(child)
     return new Running(child)

@@ -14,6 +14,12 @@ const reasons: Partial<Record<AtollError['code'], ExitReason>> = {
   no_leader: 'degraded',
   request_timed_out: 'notReady',
   lease_not_found: 'conflict',
+  unknown_topic: 'notFound',
+  topic_exists: 'conflict',
+  invalid_topic: 'usage',
+  invalid_config: 'usage',
+  invalid_partitions: 'usage',
+  invalid_replication_factor: 'usage',
 }
 
 /** Runs `work` with a client of the cluster that a command is about; what goes wrong becomes a sentence and an exit code. */

@@ -25,6 +25,8 @@ try {
 } catch (error) {
   exitCode = await explain(error)
 }
+// A reader that is slower than we are has not taken everything yet, and what it has not would be gone.
+await new Promise<void>(taken => process.stdout.write('', () => taken()))
 process.exit(exitCode)
 
 /** Says what went wrong. Answers the exit code. */

@@ -13,6 +13,7 @@ import type { NodeRunOptions } from './commands/node-run.ts'
 import type { NodesOptions, Verb } from './commands/processes.ts'
 import type { PsOptions, StatusOptions } from './commands/status.ts'
 import { topHelp } from './help.ts'
+import { addLogCommands } from './log-commands.ts'
 import { Output, type OutputOptions } from './output.ts'
 import type { TargetOptions } from './target.ts'
 import type { UpOptions } from './up-run.ts'
@@ -112,6 +113,7 @@ export function buildProgram(onDone: (exitCode: number) => void): Command {
     .passThroughOptions()
     .action(withArguments<TargetOptions>(async (words, options) => (await import('./commands/env.ts')).exec(words, options)))
   addClientCommands({ program, command, onDone })
+  addLogCommands({ program, command, onDone })
   command('ls', 'every cluster of this configuration')
     .option('-q, --quiet', 'names only')
     .option('--json', 'as JSON')

@@ -56,7 +56,7 @@ export class FileTable {
 
   /** The same for all files in a directory: others are to take their names, and what is open would go on in files without any. */
   dropIn(directory: string): void {
-    for (const path of [...this.#open.keys()]) if (path.startsWith(`${directory}/`)) this.drop(path)
+    for (const path of this.#open.keys()) if (path.startsWith(`${directory}/`)) this.drop(path)
   }
 
   closeAll(): void {

@@ -165,7 +165,9 @@ export class Registration {
   async #keep(): Promise<void> {
     const { client, clock, log } = this.#options
     const { signal } = this.#stopping
-    let pauseMs = NODE_RENEWAL_MS
+    // Registering may have taken most of its first term.
+    const leftMs = (this.#current?.endsAtMs ?? 0) - clock.monotonicMs()
+    let pauseMs = Math.min(NODE_RENEWAL_MS, Math.max(0, leftMs / 2))
     for (let renewals = 1; ; renewals++) {
       await sleep(clock, pauseMs, signal)
       const current = this.#lapse()

@@ -1,7 +1,7 @@
 // The log conversation: what native clients and other brokers ask of the partitions led here.
 import { AtollError } from '@atoll/client/core'
 import { errorRows, type HandlersOf, type LeaderEpoch, type logConversation, ProtocolError } from '@atoll/protocol'
-import { type Offset, RecordsError } from '@atoll/records'
+import { RecordsError } from '@atoll/records'
 import { type PartitionKey, partitionKeyOf } from '../adapters/fetch-wire.ts'
 import { LOG_CALL_MS } from '../limits.ts'
 import type { LogAccess } from '../log-access.ts'

@@ -23,6 +23,7 @@ export {
   type HeldLock,
   type Holder,
   type InputOf,
+  json,
   type KeyValue,
   type Leadership,
   type Lease,

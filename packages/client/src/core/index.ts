@@ -9,7 +9,7 @@ export type { KeyValue, PutOptions, RangeOptions, RangeResult, ReadOptions, Tran
 export type { Lease, LeaseOptions } from './lease.ts'
 export type { AcquireOptions, HeldLock, Lock } from './lock.ts'
 export type { Sent } from './log/batch.ts'
-export { bytes, type Codec, type InputOf, type OutputOf, type Shape, type StandardSchema, text } from './log/codec.ts'
+export { bytes, type Codec, type InputOf, json, type OutputOf, type Shape, type StandardSchema, text } from './log/codec.ts'
 export type { ConsumeOptions, Consumer } from './log/consumer.ts'
 export type { GroupDescription, GroupInfo, GroupMember, GroupOffset, Groups } from './log/groups.ts'
 export type { Log } from './log/log.ts'

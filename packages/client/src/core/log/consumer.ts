@@ -57,6 +57,7 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
   /** What was handed over last, until the next one is asked for. */
   #inWork: { readonly partition: number; readonly offset: number } | undefined
   #ended = false
+  #isLetGo = false
   readonly #onAbort = (): void => this.#end()
 
   constructor(parts: ConsumerParts, options: ConsumeOptions = {}) {
@@ -79,7 +80,7 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
 
   /** The next record. Rejects with an AtollError, and is over after that. One call at a time. */
   async next(): Promise<IteratorResult<Message<K, V, H>>> {
-    if (!this.#begun) await (this.#beginning ??= this.#begin())
+    if (!this.#begun && !this.#isLetGo) await (this.#beginning ??= this.#begin())
     this.#inWork = undefined
     this.#group?.polled()
     for (;;) {
@@ -169,6 +170,7 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
     try {
       await topic.ready(call)
       this.#begun = true
+      if (this.#hasLetGo()) return
       if (this.#options.group === undefined) this.#addReaders(this.#options.from ?? 'latest')
       else this.#joinGroup(this.#options.group)
     } catch (error) {
@@ -223,7 +225,7 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
   }
 
   #topicChanged(): void {
-    if (!this.#begun || this.#ended) return
+    if (!this.#begun || this.#isLetGo) return
     const { topic } = this.#parts
     // What is in a partition that was added came after this began.
     const { partitions, exitAtEnd, group } = this.#options
@@ -314,19 +316,31 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
   #fail(error: AtollError): void {
     if (this.#ended) return
     this.#failure ??= error
-    this.#fetcher.end()
-    this.#wake?.()
+    this.#letGo()
   }
 
   #end(): void {
     if (this.#ended) return
     this.#ended = true
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    this.#leaving = this.#group?.end()
-    this.#fetcher.end()
-    this.#release?.()
-    this.#dropCurrent()
-    this.#parts.onClosed()
+    this.#letGo()
+  }
+
+  /** It may have while something was awaited. */
+  #hasLetGo(): boolean {
+    return this.#isLetGo
+  }
+
+  /** Nothing is kept, whether somebody asks for another record or not. */
+  #letGo(): void {
+    if (!this.#isLetGo) {
+      this.#isLetGo = true
+      this.#options.signal?.removeEventListener('abort', this.#onAbort)
+      this.#leaving = this.#group?.end()
+      this.#fetcher.end()
+      this.#release?.()
+      this.#dropCurrent()
+      this.#parts.onClosed()
+    }
     this.#wake?.()
   }
 }

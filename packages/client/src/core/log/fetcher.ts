@@ -350,6 +350,7 @@ export class Fetcher {
   /** One timer for all that pause. */
   #wake(): void {
     this.#timer?.cancel()
+    if (this.#ended) return
     const now = this.#nowMs
     let atMs = Number.POSITIVE_INFINITY
     for (const { busy, paused, notBeforeMs } of this.#readers.values())

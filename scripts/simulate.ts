@@ -1,14 +1,14 @@
-// `npm run simulate -- [--kind gossip|agreement|clients|all] [--seeds N] [--from SEED] [--minutes M] [--seed SEED]`: runs seeds
-// of whole nodes in the simulator, each 20th twice, and prints what they went through. A failure prints the seed, how to run
-// it again, the faults, the newest logs and trace, draws the history that cannot be, and ends with exit code 1.
+// `npm run simulate -- [--kind gossip|agreement|clients|brokers|all] [--seeds N] [--from SEED] [--minutes M] [--seed SEED]`:
+// runs seeds of whole nodes in the simulator, each 20th twice, and prints what they went through. A failure prints the seed, how
+// to run it again, the faults, the newest logs and trace, draws the history that cannot be, and ends with exit code 1.
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { timelinePage } from '../packages/history/src/index.ts'
-import { runAgreementSeed, runGossipSeed, SeedFailure } from '../packages/sim/src/index.ts'
+import { runAgreementSeed, runBrokersSeed, runGossipSeed, SeedFailure } from '../packages/sim/src/index.ts'
 import { createSimHashes } from '../packages/sim-ports/src/index.ts'
 
-const KINDS = ['gossip', 'agreement', 'clients'] as const
+const KINDS = ['gossip', 'agreement', 'clients', 'brokers'] as const
 type Kind = (typeof KINDS)[number]
 
 interface Report {
@@ -16,7 +16,7 @@ interface Report {
   readonly events: number
   readonly virtualMs: number
   readonly convergedAfterMs: number
-  readonly faults: ReadonlyMap<string, number>
+  readonly faults?: ReadonlyMap<string, number>
   readonly coverage: ReadonlyMap<string, number>
   readonly operations?: number
 }
@@ -45,6 +45,7 @@ if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count) || count < 1 ||
 const hashes = await createSimHashes()
 
 function run(kind: Kind, seed: number, traceLinesMax: number): Promise<Report> {
+  if (kind === 'brokers') return runBrokersSeed(seed, hashes, { traceLinesMax })
   return kind === 'gossip' ? runGossipSeed(seed, hashes, traceLinesMax) : runAgreementSeed(seed, hashes, { kind, traceLinesMax })
 }
 
@@ -81,7 +82,7 @@ async function runKind(kind: Kind, untilMs: number): Promise<void> {
       const report = await run(kind, seed, values.seed === undefined ? TRACE_LINES : TRACE_LINES_ALONE)
       if (seed % 20 === 0 && (await run(kind, seed, 0)).traceHash !== report.traceHash) throw new Error(`seed ${seed}: two runs differ`)
       add(coverage, report.coverage)
-      add(faults, report.faults)
+      add(faults, report.faults ?? new Map())
       traces.add(report.traceHash)
       seeds++
       virtualMs += report.virtualMs

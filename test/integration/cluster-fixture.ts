@@ -185,6 +185,17 @@ export class TestCluster {
     await eventually(async () => look(await this.status()), wanted)
   }
 
+  /** How long the coordinators did not know that the process of a node was gone, as its supervisor saw it, in milliseconds. */
+  async msUntilFenced(node: string): Promise<number> {
+    const seen = async () => {
+      const lines = (await this.ok('logs', 'supervisor', '--json')).split('\n').filter(line => line !== '')
+      const all = lines.map(line => JSON.parse(line) as { readonly event: string; readonly subject?: string; readonly ms?: number })
+      return all.findLast(({ event, subject }) => event === 'exit_known' && subject === node)?.ms
+    }
+    await eventually(async () => (await seen()) !== undefined, true)
+    return (await seen()) ?? Number.NaN
+  }
+
   /** Every process of the running cluster: nodes, supervisor, reaper. */
   async processes(): Promise<readonly ProcessIdentity[]> {
     const { nodes, supervisor } = await this.status()

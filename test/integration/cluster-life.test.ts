@@ -246,7 +246,7 @@ describe('usage', () => {
     await using cluster = await TestCluster.create({ count: 1 })
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
       [['kil'], /Did you mean kill\?/],
-      [['topic', 'create'], /unknown command 'topic'/],
+      [['dns', 'query'], /unknown command 'dns'/],
       [['up', '--bogus'], /unknown option '--bogus'/],
       [['up', '--timeout', 'soon'], /--timeout wants seconds/],
       [['status', '--watch=abc'], /--watch wants seconds/],

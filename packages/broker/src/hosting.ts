@@ -9,6 +9,7 @@ import type { ControllerCalls } from './adapters/controller-calls.ts'
 import type { PartitionKey } from './adapters/fetch-wire.ts'
 import { CONTROLLER_RETRY_MS, LEADS_SOON_MS, OPEN_RETRY_MS, OPENING_MAX } from './limits.ts'
 import type { ClusterMetadata, MetadataListener } from './metadata/cluster-metadata.ts'
+import { rulesOf } from './metadata/topic-settings.ts'
 import type { PartitionHost } from './partition-host.ts'
 
 export interface HostingOptions {
@@ -135,7 +136,8 @@ export class Hosting implements MetadataListener {
   }
 
   async #openCopy(key: PartitionKey, record: PartitionRecord): Promise<void> {
-    const isDamaged = await this.#options.host.open(key, record)
+    const topic = this.#options.metadata.topic(record.topic)
+    const isDamaged = await this.#options.host.open(key, record, topic && rulesOf(topic).segmentBytes)
     this.#open.add(key)
     if (isDamaged) {
       this.#options.log.warn({ event: 'partition_damaged', partition: key }, 'a copy lost records that were on the disk')
@@ -193,6 +195,7 @@ export class Hosting implements MetadataListener {
     try {
       if (lost.length > 0) await controller.lost(registration, lost)
       await controller.ready(registration)
+      this.#warnOfStrays()
       log.info({ event: 'ready', epoch: registration, partitions: this.#open.size, lost: lost.length }, 'may be elected')
     } catch (error) {
       if (!(error instanceof AtollError)) throw error
@@ -202,6 +205,17 @@ export class Hosting implements MetadataListener {
     await sleep(clock, CONTROLLER_RETRY_MS, this.#stopping.signal).catch(() => {
       // Stopped meanwhile.
     })
+  }
+
+  /**
+   * Copies that the controller knows nothing of: deleted while this broker was away, most likely. They stay, because nothing
+   * tells them from those of a cluster whose coordinators lost everything.
+   */
+  #warnOfStrays(): void {
+    const { store, log } = this.#options
+    const known = new Set([...this.#open, ...this.#lost].map(key => key.replace('/', '-')))
+    const strays = store.recordedNames.filter(name => !known.has(name))
+    if (strays.length > 0) log.warn({ event: 'stray_copies', names: strays.slice(0, 10), count: strays.length }, 'copies that nobody knows')
   }
 }
 

@@ -155,6 +155,12 @@ export class LogAccess {
     return end
   }
 
+  /** Makes `before` the first offset there is; undefined is the high watermark. Rejects with the errors of `log_delete_records`. */
+  async deleteBefore(key: PartitionKey, before: number | undefined, timeoutMs: number): Promise<number> {
+    this.#leading(key)
+    return this.#options.host.deleteRecords(key, before as Offset | undefined, timeoutMs)
+  }
+
   #leading(key: PartitionKey) {
     const replica = this.#options.mayServe() ? this.#options.host.replica(key) : undefined
     if (replica === undefined) throw new ProtocolError('not_partition_leader')

@@ -124,10 +124,10 @@ export class PartitionHost {
    * Opens the copy of a partition, or makes an empty one. True when it lost something that was durable: the controller has to
    * know before this broker says that it is ready. Rejects when its files cannot be used at all.
    */
-  open(key: PartitionKey, { minIsr, flush }: Pick<PartitionRecord, 'minIsr' | 'flush'>): Promise<boolean> {
+  open(key: PartitionKey, { minIsr, flush }: Pick<PartitionRecord, 'minIsr' | 'flush'>, segmentBytes?: number): Promise<boolean> {
     const known = this.#opening.get(key)
     if (known !== undefined) return known
-    const opening = this.#open(key, minIsr, flush)
+    const opening = this.#open(key, minIsr, flush, segmentBytes)
     this.#opening.set(key, opening)
     // What could not be opened may be tried again.
     opening.catch(() => this.#opening.delete(key))
@@ -229,7 +229,7 @@ export class PartitionHost {
     this.#flushSoon()
   }
 
-  async #open(key: PartitionKey, minInSyncReplicas: number, flush: PartitionRecord['flush']): Promise<boolean> {
+  async #open(key: PartitionKey, minInSyncReplicas: number, flush: PartitionRecord['flush'], segmentBytes?: number): Promise<boolean> {
     const { self, disk, clock, compute, store, snapshotDirectory, registrations, settings } = this.#options
     const name = key.replace('/', '-')
     const { log, producers, isDamaged } = await openPartitionLog({
@@ -240,6 +240,7 @@ export class PartitionHost {
       name,
       snapshotDirectory: `${snapshotDirectory}/${name}`,
       flush,
+      ...(segmentBytes !== undefined && { segmentBytes }),
       onDurable: () => {
         this.#durable.add(key)
         this.#flushSoon()

@@ -15,6 +15,7 @@ const reasons: Partial<Record<AtollError['code'], ExitReason>> = {
   request_timed_out: 'notReady',
   lease_not_found: 'conflict',
   unknown_topic: 'notFound',
+  unknown_group: 'notFound',
   topic_exists: 'conflict',
   invalid_topic: 'usage',
   invalid_config: 'usage',

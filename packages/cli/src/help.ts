@@ -23,7 +23,7 @@ export const topHelp = [
   'Look   status  ps  ls  logs [NODE…]  env  config  doctor',
   'Break  kill NODE…  pause NODE…  resume NODE…  partition A,B [C,D]  heal',
   'Use    exec -- COMMAND  kv get|put|del|ls|watch|txn  lock NAME -- COMMAND  member ls  completion SHELL',
-  '       topic create|list|describe|delete  produce TOPIC  consume TOPIC',
+  '       topic create|list|describe|alter|delete  produce TOPIC  consume TOPIC  group list|describe  broker list',
   '',
   'NODE may hold * and ?. Every command takes --name, --config, --color and --help; those that read take --json.',
   'Exit codes:',

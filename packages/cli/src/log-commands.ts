@@ -1,9 +1,11 @@
-// The commands about the log: `topic`, `produce`, `consume`.
+// The commands about the log: `topic`, `produce`, `consume`, `group`, `broker`.
 import type { Command } from 'commander'
 import type { ProgramParts } from './client-commands.ts'
+import type { BrokerOptions } from './commands/broker.ts'
 import type { ConsumeOptions } from './commands/consume.ts'
+import type { GroupOptions } from './commands/group.ts'
 import type { ProduceOptions } from './commands/produce.ts'
-import type { CreateTopicOptions, ListTopicsOptions, TopicOptions } from './commands/topic.ts'
+import type { AlterTopicOptions, CreateTopicOptions, ListTopicsOptions, TopicOptions } from './commands/topic.ts'
 import { Output, type OutputOptions } from './output.ts'
 
 export function addLogCommands({ program, command, onDone }: ProgramParts): void {
@@ -20,6 +22,31 @@ export function addLogCommands({ program, command, onDone }: ProgramParts): void
     .option('--group <name>', 'as a member of a group')
     .option('--json', 'whole records, a JSON value per line')
     .action(async (topic: string, options: ConsumeOptions) => onDone(await (await import('./commands/consume.ts')).consume(topic, options)))
+  addGroupCommands(program.command('group').description('consumer groups').exitOverride(), command, onDone)
+  command(
+    'list',
+    'every broker that registered, and what it leads',
+    program.command('broker').description('brokers of the log').exitOverride(),
+  )
+    .alias('ls')
+    .option('--json', 'as JSON')
+    .action(async (options: BrokerOptions & OutputOptions) =>
+      onDone(await (await import('./commands/broker.ts')).list(options, new Output(options))),
+    )
+}
+
+function addGroupCommands(group: Command, command: ProgramParts['command'], onDone: ProgramParts['onDone']): void {
+  command('list', 'every group', group)
+    .alias('ls')
+    .option('--json', 'as JSON')
+    .action(async (options: GroupOptions & OutputOptions) =>
+      onDone(await (await import('./commands/group.ts')).list(options, new Output(options))),
+    )
+  command('describe <group>', 'its members, what each has, and what is left to read', group)
+    .option('--json', 'as JSON')
+    .action(async (name: string, options: GroupOptions & OutputOptions) =>
+      onDone(await (await import('./commands/group.ts')).describe(name, options, new Output(options))),
+    )
 }
 
 function addTopicCommands(topic: Command, command: ProgramParts['command'], onDone: ProgramParts['onDone']): void {
@@ -43,6 +70,13 @@ function addTopicCommands(topic: Command, command: ProgramParts['command'], onDo
     .action(async (name: string, options: TopicOptions & OutputOptions) =>
       onDone(await (await import('./commands/topic.ts')).describe(name, options, new Output(options))),
     )
+  const alter = command('alter <topic>', 'change what a topic was told, or give it more partitions', topic)
+    .option('--partitions <n>', 'how many it shall have; they never become fewer')
+    .option('--unset <name...>', 'give settings their defaults again')
+    .action(async (name: string, options: AlterTopicOptions & OutputOptions) =>
+      onDone(await (await import('./commands/topic.ts')).alter(name, options, new Output(options))),
+    )
+  takeSettings(alter)
   command('delete <topic>', 'delete a topic with all its records', topic)
     .alias('rm')
     .action(async (name: string, options: TopicOptions & OutputOptions) =>
@@ -51,8 +85,8 @@ function addTopicCommands(topic: Command, command: ProgramParts['command'], onDo
 }
 
 /** Every command takes `--config FILE`; here it also takes settings of the topic, which nobody would take for a file. */
-function takeSettings(create: Command): void {
-  const config = create.options.find(({ long }) => long === '--config')
+function takeSettings(command: Command): void {
+  const config = command.options.find(({ long }) => long === '--config')
   if (config === undefined) return
   config.description = 'NAME=VALUE: a setting of the topic, as Kafka names it; may be repeated. Otherwise the configuration file'
   config.argParser((value: string, before: readonly string[] | undefined) => [...(before ?? []), value])

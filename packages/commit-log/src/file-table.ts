@@ -54,6 +54,11 @@ export class FileTable {
     this.#open.delete(path)
   }
 
+  /** The same for all files in a directory: others are to take their names, and what is open would go on in files without any. */
+  dropIn(directory: string): void {
+    for (const path of this.#open.keys()) if (path.startsWith(`${directory}/`)) this.drop(path)
+  }
+
   closeAll(): void {
     for (const file of this.#open.values()) file.close()
     this.#open.clear()

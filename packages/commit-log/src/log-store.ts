@@ -119,6 +119,7 @@ export class LogStore {
    */
   async putDamageAside(name: string, damage: Damage): Promise<void> {
     await this.#alone(name, async () => {
+      this.#context.files.dropIn(this.#place(name))
       await putDamageAside(this.#disk, this.#place(name), damage, this.#context.crc32c)
       await this.durability.lower(name, damage.goodEnd)
     })
@@ -128,6 +129,7 @@ export class LogStore {
   async removeLog(name: string): Promise<void> {
     await this.#alone(name, async () => {
       await this.durability.forget(name)
+      this.#context.files.dropIn(this.#place(name))
       await this.#disk.removeDirectory(this.#place(name))
       await this.#disk.syncDirectory(this.#directory)
     })

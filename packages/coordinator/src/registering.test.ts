@@ -105,6 +105,19 @@ describe('a registration', () => {
     expect((await member(scene, name)).state).toBe('active')
   })
 
+  it('[RE3] that took most of its first term to be made is renewed before that is over', async () => {
+    const scene = await registered()
+    const name = scene.follower()
+    scene.crash(name)
+    scene.cutOff(name)
+    scene.start(name)
+    await scene.run(2_200)
+    scene.cutOff()
+    await scene.until(() => epochOf(scene, name) > 0, 'it is registered again')
+    await scene.run(3_000)
+    expect(log(scene, name).filter(({ event }) => event === 'fenced')).toEqual([])
+  })
+
   it('[RE3] outlives pauses shorter than its lease, and a change of leader', async () => {
     const scene = await registered()
     const before = scene.names.map(name => epochOf(scene, name))

@@ -13,6 +13,8 @@ import {
   type RequestOf,
   type ResponseOf,
   type Revision,
+  registration as registrationFields,
+  StoredRecord,
 } from '@atoll/protocol'
 import { NODE_LEASE_MS, NODE_RENEWAL_MS, NODE_STOP_TIMEOUT_MS, REGISTER_RETRY_MS, RENEWALS_PER_LOOK } from './limits.ts'
 
@@ -43,6 +45,8 @@ export class Registration {
   #current: Current | undefined
   #latest: Revision | undefined
   #trouble: string | undefined
+  /** The disk by which the name is known, which is gone. */
+  #replaces: string | undefined
 
   constructor(options: RegistrationOptions) {
     this.#options = options
@@ -115,7 +119,7 @@ export class Registration {
       const sentAtMs = clock.monotonicMs()
       const options = { timeoutMs: NODE_LEASE_MS, signal }
       const { lease } = await client.request(leaseGrant, { ...unnumbered, ttlMs: NODE_LEASE_MS }, options)
-      const registered = await client.request(nodeRegister, { ...unnumbered, ...describe(), lease }, options)
+      const registered = await client.request(nodeRegister, { ...unnumbered, ...describe(), replaces: this.#replaces, lease }, options)
       this.#current = { registered, lease, endsAtMs: sentAtMs + NODE_LEASE_MS }
       this.#latest = registered.epoch
       this.#trouble = undefined
@@ -124,6 +128,7 @@ export class Registration {
       return true
     } catch (error) {
       if (!(error instanceof AtollError) || signal.aborted) throw error
+      if (error.code === 'identity_refused' && (await this.#mayReplace())) return false
       const trouble = error.message
       if (!error.retriable && trouble !== this.#trouble)
         log.warn({ event: 'registration_refused', code: error.code, reason: trouble }, 'the coordinators refuse this node')
@@ -132,11 +137,37 @@ export class Registration {
     }
   }
 
+  /**
+   * A node without the disk by which its name is known, as after that was deleted or broke, takes its place once the old
+   * registration is over: what was on the disk comes from others, or is lost. Coordinators do so by a change of membership.
+   */
+  async #mayReplace(): Promise<boolean> {
+    const { client, describe, log } = this.#options
+    const { node, role, disk } = describe()
+    if (role === 'coordinator') return false
+    try {
+      const request = { key: `$atoll/node/${node}`, revision: 0 as Revision, consistency: 'linearizable' } as const
+      const { entry } = await client.request(kvGet, request, { timeoutMs: NODE_LEASE_MS, signal: this.#stopping.signal })
+      const known = entry && new StoredRecord('registration', registrationFields).read(entry.value)
+      const isOver = known?.state === 'fenced' || known?.state === 'stopped'
+      if (known === undefined || !isOver || known.disk === disk || known.retiredDisks.includes(disk)) return false
+      if (this.#replaces !== known.disk)
+        log.warn({ event: 'disk_replaced', disk, replaces: known.disk }, 'this node comes back without the disk it had: it is filled anew')
+      this.#replaces = known.disk
+      return true
+    } catch (error) {
+      if (!(error instanceof AtollError) || this.#stopping.signal.aborted) throw error
+      return false
+    }
+  }
+
   /** Keeps the registration; returns when it is over. */
   async #keep(): Promise<void> {
     const { client, clock, log } = this.#options
     const { signal } = this.#stopping
-    let pauseMs = NODE_RENEWAL_MS
+    // Registering may have taken most of its first term.
+    const leftMs = (this.#current?.endsAtMs ?? 0) - clock.monotonicMs()
+    let pauseMs = Math.min(NODE_RENEWAL_MS, Math.max(0, leftMs / 2))
     for (let renewals = 1; ; renewals++) {
       await sleep(clock, pauseMs, signal)
       const current = this.#lapse()

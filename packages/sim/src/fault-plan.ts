@@ -27,7 +27,7 @@ export const gossipFaultKinds: readonly FaultKind[] = [
 ]
 
 export interface PlannedFault extends DrawnFault {
-  readonly kind: FaultKind
+  readonly kind: string
   readonly atMs: number
   readonly untilMs: number
 }

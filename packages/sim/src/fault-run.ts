@@ -1,6 +1,6 @@
 // Carries a plan of faults out: each begins at its time if there is something to break, is counted, and ends by itself or
 // with all others.
-import type { FaultKind, PlannedFault } from './fault-plan.ts'
+import type { PlannedFault } from './fault-plan.ts'
 import type { EndFault } from './faults/fault.ts'
 import type { SimCluster } from './sim-cluster.ts'
 
@@ -9,7 +9,7 @@ const REVIVE_MS = 400
 
 export class FaultRun {
   /** How often each kind began. */
-  readonly fired = new Map<FaultKind, number>()
+  readonly fired = new Map<string, number>()
   readonly #cluster: SimCluster
   readonly #plan: readonly PlannedFault[]
   readonly #happened = new Set<PlannedFault>()

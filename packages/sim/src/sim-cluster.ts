@@ -1,13 +1,24 @@
-// A cluster of coordinators in one process, under virtual time: the same code that runs as processes, on simulated ports.
+// A cluster of coordinators, and of brokers if wanted, in one process, under virtual time: the same code that runs as processes, on simulated ports.
 import { type ClusterId, type DiskFault, type Endpoint, type LinkRule, type NodeId, nodeId, present } from '@atoll/base'
+import { type Broker, startBroker } from '@atoll/broker'
 import { type AgreementHooks, type Coordinator, startCoordinator } from '@atoll/coordinator'
-import { type ClusterConfig, parseConfig, plannedNodes } from '@atoll/service'
-import { type ClockError, createSimulation, type SimHashes, type SimNode, type SimPorts, type Simulation } from '@atoll/sim-ports'
+import { type ClusterConfig, type PlannedNode, parseConfig, plannedNodes } from '@atoll/service'
+import {
+  type ClockError,
+  createSimulation,
+  type PowerLoss,
+  type SimHashes,
+  type SimNode,
+  type SimPorts,
+  type Simulation,
+} from '@atoll/sim-ports'
 
 export interface SimClusterOptions {
   readonly seed: number
   readonly hashes: SimHashes
   readonly nodes: number
+  /** Brokers beside them. Default none. */
+  readonly brokers?: number
   readonly traceLinesMax?: number
   /** What to hear of the agreement of a node that starts. */
   readonly hooksOf?: (name: NodeId) => AgreementHooks
@@ -24,7 +35,10 @@ export class SimCluster {
   /** Where each listens, or will. */
   readonly #ports: Map<NodeId, number>
   /** What runs now; a node that is down has none. */
-  readonly #running = new Map<NodeId, Coordinator>()
+  readonly #running = new Map<NodeId, Coordinator | Broker>()
+  /** What last ran, also while it stops. */
+  readonly #latest = new Map<NodeId, Coordinator | Broker>()
+  readonly #planned: ReadonlyMap<NodeId, PlannedNode>
 
   /** Starts that a disk did not allow, and why. */
   readonly refusedStarts: string[] = []
@@ -37,11 +51,12 @@ export class SimCluster {
   #onStart: (name: NodeId) => void = () => {}
   #onWipe: (name: NodeId) => void = () => {}
 
-  constructor({ seed, hashes, nodes, traceLinesMax = 0, hooksOf = () => ({}) }: SimClusterOptions) {
+  constructor({ seed, hashes, nodes, brokers = 0, traceLinesMax = 0, hooksOf = () => ({}) }: SimClusterOptions) {
     this.#hooksOf = hooksOf
     this.simulation = createSimulation({ seed, hashes, traceLinesMax })
-    this.#config = parseConfig(JSON.stringify({ roles: { coordinator: { count: nodes }, broker: { count: 0 } } }), 'the simulation')
+    this.#config = parseConfig(JSON.stringify({ roles: { coordinator: { count: nodes }, broker: { count: brokers } } }), 'the simulation')
     const planned = plannedNodes(this.#config)
+    this.#planned = new Map(planned.map(node => [node.name, node]))
     this.names = planned.map(({ name }) => name)
     this.#ports = new Map(planned.map(({ name, nativePort }) => [name, nativePort]))
     for (const name of this.names) this.simulation.addNode(name)
@@ -51,11 +66,13 @@ export class SimCluster {
   start(name: NodeId, port = this.portOf(name)): void {
     this.#ports.set(name, port)
     this.#onStart(name)
+    this.#latest.delete(name)
     this.#machine(name).start(async ports => {
       const node = await this.#startOn(name, port, ports)
       // As on a real machine, what its disk does not allow ends the process.
       if (node === undefined) return ports.process.exit(1)
       this.#running.set(name, node)
+      this.#latest.set(name, node)
       ports.process.onStopRequest(why => {
         void node.stop(why).then(() => ports.process.exit(0))
       })
@@ -106,7 +123,16 @@ export class SimCluster {
 
   /** What a client has to know to find it. */
   whereabouts(): { readonly clusterId: ClusterId; readonly secret: Uint8Array; readonly seeds: readonly Endpoint[] } {
-    return { clusterId: CLUSTER_ID, secret: SECRET, seeds: this.names.map(name => ({ host: '127.0.0.1', port: this.portOf(name) })) }
+    const seeds = this.coordinators.map(name => ({ host: '127.0.0.1', port: this.portOf(name) }))
+    return { clusterId: CLUSTER_ID, secret: SECRET, seeds }
+  }
+
+  get coordinators(): readonly NodeId[] {
+    return this.names.filter(name => !this.#isBroker(name))
+  }
+
+  get brokers(): readonly NodeId[] {
+    return this.names.filter(name => this.#isBroker(name))
   }
 
   portOf(name: NodeId): number {
@@ -124,9 +150,9 @@ export class SimCluster {
   }
 
   /** The power of its machine goes, and with it what was not synced. */
-  losePower(name: NodeId): void {
+  losePower(name: NodeId, unsynced: PowerLoss = 'drawn'): void {
     this.#running.delete(name)
-    this.#machine(name).losePower()
+    this.#machine(name).losePower(unsynced)
   }
 
   /** What breaks a node's disk, and tells what did. */
@@ -169,7 +195,17 @@ export class SimCluster {
 
   /** A node that runs and is not paused; undefined otherwise. */
   coordinator(name: NodeId): Coordinator | undefined {
-    return this.stateOf(name) === 'running' ? this.#running.get(name) : undefined
+    return this.#awake(name, 'coordinator') as Coordinator | undefined
+  }
+
+  /** The same of a broker. */
+  broker(name: NodeId): Broker | undefined {
+    return this.#awake(name, 'broker') as Broker | undefined
+  }
+
+  /** The same, also while it stops or stands still. */
+  brokerProcess(name: NodeId): Broker | undefined {
+    return this.#isBroker(name) && this.stateOf(name) !== 'down' ? (this.#latest.get(name) as Broker | undefined) : undefined
   }
 
   /** SIGTERM. */
@@ -227,10 +263,21 @@ export class SimCluster {
     return this.#machine(name).logLines
   }
 
-  async #startOn(name: NodeId, port: number, ports: SimPorts): Promise<Coordinator | undefined> {
-    const identity = { name, role: 'coordinator', clusterId: CLUSTER_ID, secret: SECRET }
+  #isBroker(name: NodeId): boolean {
+    return this.#planned.get(name)?.role === 'broker'
+  }
+
+  #awake(name: NodeId, role: string): Coordinator | Broker | undefined {
+    return this.#planned.get(name)?.role === role && this.stateOf(name) === 'running' ? this.#running.get(name) : undefined
+  }
+
+  async #startOn(name: NodeId, port: number, ports: SimPorts): Promise<Coordinator | Broker | undefined> {
+    const { role, fronts } = present(this.#planned.get(name), 'a planned node')
+    const identity = { name, role, clusterId: CLUSTER_ID, secret: SECRET }
     const options = { ...identity, config: this.#config, native: { host: '127.0.0.1', port, strict: true } }
+    const doors = fronts.map(({ protocol, port: wanted }) => ({ protocol, host: '127.0.0.1', port: wanted, wanted, strict: true }))
     try {
+      if (role === 'broker') return await startBroker({ ...ports, links: undefined }, { ...options, fronts: doors })
       return await startCoordinator({ ...ports, links: undefined }, options, this.#hooksOf(name))
     } catch (error) {
       if (!(error instanceof Error) || (error.name !== 'DiskError' && error.name !== 'CommitLogError')) throw error

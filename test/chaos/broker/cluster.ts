@@ -10,6 +10,8 @@ const NODES = [...COORDINATORS, ...BROKERS]
 /** A cluster is ready again within this after all was well, in milliseconds; on a machine that also runs other tests. */
 const READY_MS_MAX = 30_000
 
+/** Between two looks whether anything runs, in milliseconds. */
+const LOOK_MS = 50
 const LOGS = resolve(import.meta.dirname, '../../../.cache/chaos')
 
 interface MemberRow {
@@ -88,7 +90,7 @@ export class LogCluster implements AsyncDisposable {
     const { supervisor, nodes } = await this.#cluster.status()
     for (const { pid } of nodes) if (pid !== null) process.kill(pid, 'SIGKILL')
     if (supervisor !== null) process.kill(supervisor.pid, 'SIGKILL')
-    await this.#cluster.until(({ running }) => running, false)
+    while ((await this.#cluster.status()).running) await new Promise(resolve => setTimeout(resolve, LOOK_MS))
   }
 
   async up(): Promise<void> {

@@ -3,6 +3,7 @@
 import type { MonotonicMs } from '@atoll/base'
 import { checkLog, pairRecords, Recorder } from '@atoll/history'
 import { type Admin, type Consumer, type EachBatchPayload, Kafka, logLevel, type Producer } from 'kafkajs'
+import { CommittedOffsets } from './committed-offsets.ts'
 
 export const TOPIC = 'chaos'
 const GROUP = 'readers'
@@ -22,9 +23,6 @@ const REQUEST_MS = 1_500
 /** A lost request is soon made again; what a client does beyond this, its owner does. */
 const RETRY = { initialRetryTime: 50, maxRetryTime: 400, retries: 4 }
 
-/** Nothing is committed. */
-const NONE = -1
-
 type Offsets = Map<number, number>
 
 export class LogLoad implements AsyncDisposable {
@@ -36,7 +34,7 @@ export class LogLoad implements AsyncDisposable {
   readonly #wrong: string[] = []
   /** Records acknowledged, of each partition. */
   readonly #acknowledged = Array.from({ length: PARTITIONS }, () => 0)
-  readonly #committed: Offsets = new Map()
+  readonly #committed = new CommittedOffsets()
   readonly errors = new Map<string, number>()
   #lastError = ''
   /** Values that any member of the group was given. */
@@ -188,12 +186,21 @@ export class LogLoad implements AsyncDisposable {
     })
   }
 
-  /** What is committed is not below what anybody knew to be before. */
   async #commit(consumer: Consumer, partition: number, offset: number): Promise<void> {
-    const floor = this.#committed.get(partition) ?? NONE
-    await consumer.commitOffsets([{ topic: TOPIC, partition, offset: `${offset}` }])
-    if (offset < floor) this.#wrong.push(`offset ${offset} of partition ${partition} was committed after ${floor}`)
-    this.#committed.set(partition, Math.max(offset, this.#committed.get(partition) ?? NONE))
+    const sentMs = performance.now()
+    this.#committed.asked(partition, offset)
+    // That the call succeeds says nothing: it does, too, when the client has given up meanwhile. The event says it.
+    const off = consumer.on(consumer.events.COMMIT_OFFSETS, ({ payload }) => {
+      const isThis = payload.topics.some(topic =>
+        topic.partitions.some(row => Number(row.partition) === partition && Number(row.offset) === offset),
+      )
+      if (isThis) this.#committed.acknowledged(partition, offset, performance.now() - sentMs < REQUEST_MS)
+    })
+    try {
+      await consumer.commitOffsets([{ topic: TOPIC, partition, offset: `${offset}` }])
+    } finally {
+      off()
+    }
   }
 
   async #watchCommitted(): Promise<void> {
@@ -204,13 +211,11 @@ export class LogLoad implements AsyncDisposable {
   }
 
   async #lookAtCommitted(): Promise<void> {
-    const floor = new Map(this.#committed)
+    const judge = this.#committed.reading()
     const topics = await this.#admin.fetchOffsets({ groupId: GROUP, topics: [TOPIC] })
     for (const { partition, offset } of topics.flatMap(topic => topic.partitions)) {
-      const now = Number(offset)
-      if (now < (floor.get(partition) ?? NONE))
-        this.#wrong.push(`committed offset of partition ${partition} is ${now} after ${floor.get(partition)}`)
-      this.#committed.set(partition, Math.max(now, this.#committed.get(partition) ?? NONE))
+      const wrong = judge(partition, Number(offset))
+      if (wrong !== undefined) this.#wrong.push(wrong)
     }
   }
 

@@ -192,6 +192,21 @@ describe('brokers and their coordinators', () => {
     await cluster.until(() => cluster.record('t')?.isr.length === 3, 'all in sync')
   })
 
+  it('[BK13] records are deleted up to an offset, and the log begins there', async () => {
+    const { cluster, leader } = await withTopic()
+    for (const value of ['a', 'b', 'c']) await cluster.produced(leader, 't', cluster.batch([value]))
+    const deleted = async (topic: string, offset: number) => {
+      const request = { topics: [{ name: topic, partitions: [{ partitionIndex: 0, offset }] }], timeoutMs: 5_000 }
+      return (await cluster.ask(leader, 'deleteRecords', 2, request))?.topics[0]?.partitions[0]
+    }
+    expect(await deleted('t', 2)).toMatchObject({ errorCode: 0, lowWatermark: 2 })
+    expect(await cluster.fetch(leader, 't', 1)).toMatchObject({ errorCode: code('offset_out_of_range'), logStartOffset: 2 })
+    expect(recordsIn((await cluster.fetch(leader, 't', 2)).records)).toHaveLength(1)
+    expect(await deleted('t', 9)).toMatchObject({ errorCode: code('offset_out_of_range') })
+    expect(await deleted('__consumer_offsets', 0)).toMatchObject({ errorCode: code('invalid_topic_exception') })
+    expect(await deleted('nope', 0)).toMatchObject({ errorCode: code('unknown_topic_or_partition') })
+  })
+
   it('[BK12] the same seed gives the same run', async () => {
     const hashes = []
     for (let run = 0; run < 2; run++) {

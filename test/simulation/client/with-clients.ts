@@ -75,6 +75,11 @@ export class Clients {
     await this.until(() => this.#open === 0 || this.#failures.length > 0)
   }
 
+  /** Nobody waits for clients that were killed. */
+  forget(): void {
+    this.#open = 0
+  }
+
   async run(ms: number): Promise<void> {
     await this.cluster.simulation.run({ untilMs: this.nowMs + ms })
   }

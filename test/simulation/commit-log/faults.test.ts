@@ -323,6 +323,22 @@ describe('recovery', () => {
     })
   })
 
+  it('[CL25] what follows in the same process is in the log, not in a file that lost its name', async () => {
+    const bench = await atRest()
+    bench.disk.flipBit(`${DIRECTORY}/00000000000000000008.log`, 75)
+    await bench.life(async ports => {
+      const store = await openStore(ports)
+      const error = await errorOf(store.openLog('orders-0'))
+      await store.putDamageAside('orders-0', error!.damage!)
+      const log = await store.openLog('orders-0')
+      await fill(log, 3)
+      expect([log.logEnd, log.durableEnd]).toEqual([12, 12])
+    }, 'dropped')
+    await bench.life(async ports => {
+      expect((await open(ports)).log.logEnd).toBe(12)
+    })
+  })
+
   it('[CL25] putting aside may end at any operation and is done again', async () => {
     const once = async (ports: SimPorts): Promise<void> => {
       const store = await openStore(ports)

@@ -1,5 +1,5 @@
 // The groups' own log: a partition of `__consumer_offsets` that this broker leads, as records.
-import { type Clock, type Compute, InvariantError, present } from '@atoll/base'
+import { type Clock, type Compute, InvariantError, present, sleep } from '@atoll/base'
 import { CommitLogError } from '@atoll/commit-log'
 import { ProtocolError } from '@atoll/protocol'
 import { decodeRecords, encodeBatch, type Offset, readBatchHeader } from '@atoll/records'
@@ -34,6 +34,29 @@ export class OffsetsLog implements GroupLog {
   }
 
   async *read(partition: number, signal: AbortSignal): AsyncIterable<readonly GroupRecord[]> {
+    try {
+      yield* this.#read(partition, signal)
+    } catch (error) {
+      // Whoever leads no more is told so within this turn: then nobody wants to know why this could not be read.
+      await sleep(this.#options.clock, 0)
+      throw error
+    }
+  }
+
+  async append(partition: number, records: readonly GroupRecord[]): Promise<void> {
+    const { clock, compute, host } = this.#options
+    const timestampMs = clock.wallMs()
+    const rows = records.map(({ key, value }) => ({ timestampMs, key, value: value ?? null }))
+    const batch = encodeBatch(rows, { crc32c: (bytes, before) => compute.crc32c(bytes, before) })
+    try {
+      await host.produce(this.#key(partition), batch, readBatchHeader(batch), 'all', COMMIT_MS)
+    } catch (error) {
+      if (error instanceof InvariantError || !(error instanceof ProtocolError)) throw error
+      throw new KafkaError(kafkaErrorOf(error.code), error.message, { cause: error })
+    }
+  }
+
+  async *#read(partition: number, signal: AbortSignal): AsyncIterable<readonly GroupRecord[]> {
     const key = this.#key(partition)
     await this.#committedKnown(key, signal)
     const replica = this.#replica(key)
@@ -49,19 +72,6 @@ export class OffsetsLog implements GroupLog {
       const last = batches.at(-1)
       if (last === undefined) throw new KafkaError('kafka_storage_error', `${key}: nothing at offset ${from}`)
       from = (readBatchHeader(last).lastOffset + 1) as Offset
-    }
-  }
-
-  async append(partition: number, records: readonly GroupRecord[]): Promise<void> {
-    const { clock, compute, host } = this.#options
-    const timestampMs = clock.wallMs()
-    const rows = records.map(({ key, value }) => ({ timestampMs, key, value: value ?? null }))
-    const batch = encodeBatch(rows, { crc32c: (bytes, before) => compute.crc32c(bytes, before) })
-    try {
-      await host.produce(this.#key(partition), batch, readBatchHeader(batch), 'all', COMMIT_MS)
-    } catch (error) {
-      if (error instanceof InvariantError || !(error instanceof ProtocolError)) throw error
-      throw new KafkaError(kafkaErrorOf(error.code), error.message, { cause: error })
     }
   }
 

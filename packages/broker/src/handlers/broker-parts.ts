@@ -1,7 +1,6 @@
 // What the handlers of Kafka's requests share.
 import type { ClusterId, Compute, NodeId } from '@atoll/base'
 import { AtollError, type Client } from '@atoll/client/core'
-import type { Revision } from '@atoll/protocol'
 import { KafkaError } from '../kafka/handlers.ts'
 import type { LogAccess } from '../log-access.ts'
 import type { ClusterMetadata } from '../metadata/cluster-metadata.ts'
@@ -26,5 +25,3 @@ export function toldOf(error: unknown): KafkaError {
   if (!(error instanceof AtollError)) throw error
   return new KafkaError(kafkaErrorOf(error.code as Parameters<typeof kafkaErrorOf>[0]), error.message, { cause: error })
 }
-
-export const revisionOf = (answer: { readonly revision: Revision }): number => answer.revision

@@ -1,12 +1,13 @@
 // Fetch: committed records from given offsets on. Without sessions: whoever wants one is answered that there is none, and
-// names its partitions each time (KIP-227 allows that). ListOffsets and OffsetForLeaderEpoch: where a log begins and ends.
+// names its partitions each time (KIP-227 allows that). ListOffsets, OffsetForLeaderEpoch and DeleteRecords: where a log begins
+// and ends, and that it begin later.
 import { InvariantError } from '@atoll/base'
 import { ProtocolError } from '@atoll/protocol'
 import { type PartitionKey, partitionKeyOf } from '../adapters/fetch-wire.ts'
 import type { KafkaRequest, KafkaResponse } from '../kafka/apis.ts'
 import { kafkaErrorCode } from '../kafka/kafka-errors.ts'
 import { NO_UUID } from '../kafka/kinds.ts'
-import { FETCH_BYTES_MAX, FETCH_WAIT_MS_MAX } from '../limits.ts'
+import { FETCH_BYTES_MAX, FETCH_WAIT_MS_MAX, PRODUCE_WAIT_MS_MAX } from '../limits.ts'
 import type { Found, Wanted } from '../log-access.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import { brokerNumber, kafkaErrorOf, knownEpoch } from './kafka-names.ts'
@@ -84,6 +85,35 @@ export function offsetForLeaderEpoch(
     }),
   }))
   return { topics: rows }
+}
+
+/** DeleteRecords: offset -1 is the high watermark (KIP-107). */
+export async function deleteRecords(
+  parts: BrokerParts,
+  { topics, timeoutMs }: KafkaRequest<'deleteRecords'>,
+): Promise<KafkaResponse<'deleteRecords'>> {
+  const rows = topics.map(async ({ name, partitions }) => ({
+    name,
+    partitions: await Promise.all(
+      partitions.map(async ({ partitionIndex, offset }) => {
+        const key = keyOf(parts, { topic: name, topicId: NO_UUID }, partitionIndex)
+        try {
+          if (key === undefined) throw new ProtocolError('unknown_partition')
+          if (parts.metadata.topic(name)?.internal === true) throw new ProtocolError('invalid_topic')
+          const lowWatermark = await parts.access.deleteBefore(
+            key,
+            offset < 0 ? undefined : offset,
+            Math.min(Math.max(1, timeoutMs), PRODUCE_WAIT_MS_MAX),
+          )
+          return { partitionIndex, lowWatermark, errorCode: 0 }
+        } catch (error) {
+          if (error instanceof InvariantError || !(error instanceof ProtocolError)) throw error
+          return { partitionIndex, lowWatermark: -1, errorCode: kafkaErrorCode(kafkaErrorOf(error.code)) }
+        }
+      }),
+    ),
+  }))
+  return { topics: await Promise.all(rows) }
 }
 
 /** Undefined when this broker knows no such partition. */

@@ -3,7 +3,7 @@ import { type AskGroups, groupHandlers } from '../groups/kafka-handlers.ts'
 import type { KafkaHandlers } from '../kafka/handlers.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import { findCoordinator } from './coordinators.ts'
-import { fetch, listOffsets, offsetForLeaderEpoch } from './fetch.ts'
+import { deleteRecords, fetch, listOffsets, offsetForLeaderEpoch } from './fetch.ts'
 import { describeCluster, metadata } from './metadata.ts'
 import { initProducerId, produce } from './produce.ts'
 import { createPartitions, createTopics, deleteTopics, describeConfigs } from './topics.ts'
@@ -18,6 +18,7 @@ export function kafkaHandlers(parts: BrokerParts, groups: AskGroups): KafkaHandl
     fetch: request => fetch(parts, request),
     listOffsets: request => listOffsets(parts, request),
     offsetForLeaderEpoch: request => offsetForLeaderEpoch(parts, request),
+    deleteRecords: request => deleteRecords(parts, request),
     createTopics: request => createTopics(parts, request),
     createPartitions: request => createPartitions(parts, request),
     deleteTopics: request => deleteTopics(parts, request),

@@ -1,7 +1,7 @@
 // The log conversation: what native clients and other brokers ask of the partitions led here.
 import { AtollError } from '@atoll/client/core'
 import { errorRows, type HandlersOf, type LeaderEpoch, type logConversation, ProtocolError } from '@atoll/protocol'
-import { type Offset, RecordsError } from '@atoll/records'
+import { RecordsError } from '@atoll/records'
 import { type PartitionKey, partitionKeyOf } from '../adapters/fetch-wire.ts'
 import { LOG_CALL_MS } from '../limits.ts'
 import type { LogAccess } from '../log-access.ts'
@@ -76,9 +76,10 @@ export function logHandlers(parts: () => LogParts | undefined): Handlers {
       return { epoch: (end?.epoch ?? -1) as LeaderEpoch, end: end?.end ?? -1 }
     },
     logDeleteRecords: async ({ topicId, partition, before }, context) => {
-      const { host, metadata } = begun()
+      const { access, metadata } = begun()
       const key = known(metadata, topicId, partition)
-      return { lowWatermark: await host.deleteRecords(key, before as Offset | undefined, Math.min(context.remainingMs(), LOG_CALL_MS)) }
+      if (metadata.topicById(topicId)?.internal === true) throw new ProtocolError('invalid_topic')
+      return { lowWatermark: await access.deleteBefore(key, before, Math.min(context.remainingMs(), LOG_CALL_MS)) }
     },
     logProducerId: async () => {
       try {

@@ -77,6 +77,11 @@ export class MetadataFollower {
     const { client, metadata } = this.#options
     const { signal } = this.#stopping
     const { entries, revision } = await client.kv.range({ prefix: FOLLOWED_PREFIX }, { signal })
+    // A store whose revisions go back has lost what was agreed: obeying it would delete what nobody deleted.
+    if (revision < this.#revision)
+      throw new AtollError('future_revision', `the coordinators are at revision ${revision}, and were at ${this.#revision}`, {
+        operation: 'kv_range',
+      })
     metadata.replace(entries.map(({ key, bytes }) => ({ key, value: bytes })))
     this.#taken(revision)
     for await (const event of client.kv.watch({ prefix: FOLLOWED_PREFIX }, { fromRevision: revision + 1, signal })) {

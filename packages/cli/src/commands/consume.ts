@@ -1,7 +1,7 @@
 // `cluster consume`: a line for each record of a topic.
 import { once } from 'node:events'
 import { withClient } from '../cluster-client.ts'
-import { CommandError, exitCodes } from '../exit-codes.ts'
+import { exitCodes } from '../exit-codes.ts'
 import { Interrupts } from '../interrupts.ts'
 import type { TargetOptions } from '../target.ts'
 
@@ -12,16 +12,14 @@ export interface ConsumeOptions extends TargetOptions {
   readonly json?: boolean
 }
 
-/** Until it is interrupted, or with `--exit-at-end` until what was there is printed. */
+/** Until it is interrupted, or with `--exit-at-end` until what was there is printed. In a group, what is printed is committed. */
 export async function consume(topic: string, options: ConsumeOptions): Promise<number> {
-  if (options.group !== undefined)
-    throw new CommandError('usage', 'This command does not consume as a member of a group yet: that is not supported.', {
-      next: ['cluster exec -- a Kafka client of yours, with $KAFKA_BROKERS'],
-    })
   using interrupts = new Interrupts()
   await withClient(options, async client => {
     const from = options.fromBeginning === true ? 'earliest' : 'latest'
-    const records = client.log.topic(topic).consume({ from, exitAtEnd: options.exitAtEnd === true, signal: interrupts.signal })
+    const records = client.log
+      .topic(topic)
+      .consume({ from, group: options.group, exitAtEnd: options.exitAtEnd === true, signal: interrupts.signal })
     for await (const record of records) {
       const { partition, offset, timestamp, key, value, headers } = record
       const line = options.json === true ? JSON.stringify({ topic, partition, offset, timestamp, key, value, headers }) : (value ?? '')

@@ -25,14 +25,12 @@ export interface ListTopicsOptions extends TopicOptions {
 }
 
 export async function create(name: string, options: CreateTopicOptions, output: Output): Promise<number> {
-  const { config = [], ...rest } = options
-  const file = config.findLast(given => !SETTING.test(given))
+  const { target, settings } = sorted(options)
   const wanted = {
     partitions: count('--partitions', options.partitions),
     replicas: count('--replicas', options.replicas),
-    configs: Object.fromEntries(config.filter(given => SETTING.test(given)).map(setting)),
+    configs: Object.fromEntries(settings),
   }
-  const target = { ...rest, ...(file !== undefined && { config: file }) }
   const topic = await withClient(target, client => client.log.topics.create(name, wanted))
   if (options.json === true) output.json(rowOf(topic))
   else output.say(`Created ${name} with ${some(topic.partitions, 'partition')}, ${some(topic.replicas, 'replica')} each.`)
@@ -57,10 +55,40 @@ export async function describe(name: string, options: TopicOptions, output: Outp
   return exitCodes.ok.code
 }
 
+export interface AlterTopicOptions extends Omit<TopicOptions, 'config'> {
+  readonly partitions?: string
+  readonly config?: readonly string[]
+  readonly unset?: readonly string[]
+}
+
+export async function alter(name: string, options: AlterTopicOptions, output: Output): Promise<number> {
+  const partitions = count('--partitions', options.partitions)
+  const { target, settings } = sorted(options)
+  const changes = [...settings, ...(options.unset ?? []).map(key => [key, null] as const)]
+  if (partitions === undefined && changes.length === 0)
+    throw new CommandError('usage', 'Say what is to change: --partitions, --config or --unset.')
+  const configs = changes.length === 0 ? undefined : Object.fromEntries(changes)
+  await withClient(target, client => client.log.topics.alter(name, { partitions, configs }))
+  output.say(`Changed ${name}.`)
+  return exitCodes.ok.code
+}
+
 export async function remove(name: string, options: TopicOptions, output: Output): Promise<number> {
   await withClient(options, client => client.log.topics.delete(name))
   output.say(`Deleted ${name} with all its records.`)
   return exitCodes.ok.code
+}
+
+/** Settings of the topic, and the configuration file: `--config` takes both. */
+function sorted({ config = [], ...rest }: CreateTopicOptions | AlterTopicOptions): {
+  readonly target: TargetOptions
+  readonly settings: readonly (readonly [string, string])[]
+} {
+  const file = config.findLast(given => !SETTING.test(given))
+  return {
+    target: { ...rest, ...(file !== undefined && { config: file }) },
+    settings: config.filter(given => SETTING.test(given)).map(setting),
+  }
 }
 
 function described(topic: TopicDescription): string[] {

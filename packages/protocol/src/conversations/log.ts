@@ -58,6 +58,8 @@ export const logProduce = rpc({
     'out_of_order_sequence',
     'invalid_producer_epoch',
     'invalid_batch',
+    'batch_too_large',
+    'invalid_topic',
     'log_disk_full',
     'log_disk_failed',
   ],
@@ -209,7 +211,7 @@ export const logDeleteRecords = rpc({
   idempotent: true,
   request: { topicId, partition, before: field(optional(i53()), 'The first offset to keep; nothing: the high watermark.') },
   response: { lowWatermark: offset('Below this no live replica has a record.') },
-  errors: ['unknown_partition', 'not_partition_leader', 'offset_out_of_range'],
+  errors: ['unknown_partition', 'not_partition_leader', 'offset_out_of_range', 'invalid_topic'],
 })
 
 export const logProducerId = rpc({

@@ -43,6 +43,11 @@ export const text: Codec<string | Uint8Array, string> = {
 /** Bytes as they are; text is written as UTF-8. */
 export const bytes: Codec<string | Uint8Array, Uint8Array> = { encode: value => text.encode(value), decode: raw => raw }
 
+/** JSON, unchecked: a schema is JSON that is checked. */
+export function json<T = unknown>(): Codec<T, T> {
+  return { encode: value => encoder.encode(jsonOf(value)), decode: raw => JSON.parse(decoder.decode(raw)) as T }
+}
+
 /** One side of a topic: keys, values or headers. */
 export class Coder {
   readonly #what: string

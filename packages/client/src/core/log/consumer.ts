@@ -1,19 +1,20 @@
-// A consumer of a topic without a group: for `await`. Records of a partition come in order and once; a batch at a time from
+// A consumer of a topic, alone or as a member of a group: for `await`. Records of a partition come in order and once; a batch at a time from
 // each partition in turn, fetched ahead within a bound.
 import type { LogRecord } from '@atoll/records'
 import { AtollError } from '../atoll-error.ts'
 import type { WaitingList } from '../waiting-list.ts'
 import { Fetcher } from './fetcher.ts'
+import { GroupConsumption, type GroupOptions } from './group-consumption.ts'
 import { CONSUMER_STALL_MS, PREFETCH_BYTES } from './limits.ts'
 import type { LogParts } from './log-parts.ts'
 import { PartitionReader, type Start } from './partition-reader.ts'
 import type { Coders, Message } from './record.ts'
 import type { TopicFollower } from './topic-follower.ts'
 
-export interface ConsumeOptions {
+export interface ConsumeOptions extends GroupOptions {
   /**
    * Where to begin: at the first record that is kept, after the last one, at the first of a time, or at an offset for each
-   * partition; those without one begin at the first. Default `latest`.
+   * partition; those without one begin at the first. Default `latest`. In a group it counts where nothing was committed.
    */
   readonly from?: 'earliest' | 'latest' | { readonly timestamp: number } | Readonly<Record<number, number>> | undefined
   /** Only these. Default: all, also those that are added later. */
@@ -51,7 +52,12 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
   #turn = 0
   #wake: (() => void) | undefined
   #failure: AtollError | undefined
+  #group: GroupConsumption | undefined
+  #leaving: Promise<void> | undefined
+  /** What was handed over last, until the next one is asked for. */
+  #inWork: { readonly partition: number; readonly offset: number } | undefined
   #ended = false
+  #isLetGo = false
   readonly #onAbort = (): void => this.#end()
 
   constructor(parts: ConsumerParts, options: ConsumeOptions = {}) {
@@ -74,16 +80,22 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
 
   /** The next record. Rejects with an AtollError, and is over after that. One call at a time. */
   async next(): Promise<IteratorResult<Message<K, V, H>>> {
-    if (!this.#begun) await (this.#beginning ??= this.#begin())
+    if (!this.#begun && !this.#isLetGo) await (this.#beginning ??= this.#begin())
+    this.#inWork = undefined
+    this.#group?.polled()
     for (;;) {
       if (this.#options.signal?.aborted === true) this.#end()
       const failure = this.#failure
       if (failure !== undefined) {
         this.#failure = undefined
         this.#end()
+        await this.#leaving
         throw failure
       }
-      if (this.#ended) return { value: undefined, done: true }
+      if (this.#ended) {
+        await this.#leaving
+        return { value: undefined, done: true }
+      }
       const record = this.#shift()
       if (record !== undefined) return { value: await this.#decode(record), done: false }
       if (this.#isAtEnd) this.#end()
@@ -93,11 +105,19 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
 
   async return(): Promise<IteratorResult<Message<K, V, H>>> {
     this.#end()
+    await this.#leaving
     return { value: undefined, done: true }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#end()
+    await this.return()
+  }
+
+  /** Commits the place of everything that was handed over: for members of a group with `commit: 'manual'`. Rejects with an AtollError. */
+  async commit(): Promise<void> {
+    if (this.#group === undefined)
+      throw new AtollError('invalid_argument', 'commit: this consumer is in no group', { operation: 'group_commit' })
+    await this.#group.commit()
   }
 
   /** Bytes of batches that were fetched and not handed over. */
@@ -150,7 +170,9 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
     try {
       await topic.ready(call)
       this.#begun = true
-      this.#addReaders(this.#options.from ?? 'latest')
+      if (this.#hasLetGo()) return
+      if (this.#options.group === undefined) this.#addReaders(this.#options.from ?? 'latest')
+      else this.#joinGroup(this.#options.group)
     } catch (error) {
       this.#begun = true
       if (this.#ended || signal?.aborted === true) return
@@ -158,6 +180,31 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
       if (!(told instanceof AtollError)) throw told
       this.#fail(told)
     }
+  }
+
+  #joinGroup(group: string): void {
+    const { log, topic } = this.#parts
+    const { from = 'latest', partitions, stallMs = CONSUMER_STALL_MS } = this.#options
+    if (typeof from !== 'string' || partitions !== undefined)
+      return this.#fail(
+        new AtollError('invalid_argument', 'group: from is earliest or latest, and the group says which partitions', {
+          operation: 'log_fetch',
+        }),
+      )
+    this.#group = new GroupConsumption({
+      log,
+      topic: topic.name,
+      group,
+      fetcher: this.#fetcher,
+      options: this.#options,
+      start: from,
+      stallMs,
+      inWork: () => this.#inWork,
+      onRevoked: () => this.#dropCurrent(),
+      onAssigned: () => this.#wake?.(),
+      onFailure: error => this.#fail(error),
+    })
+    this.#group.begin()
   }
 
   /** Partitions that are there and not read yet. */
@@ -178,27 +225,29 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
   }
 
   #topicChanged(): void {
-    if (!this.#begun || this.#ended) return
+    if (!this.#begun || this.#isLetGo) return
     const { topic } = this.#parts
     // What is in a partition that was added came after this began.
-    if (topic.record !== undefined && this.#options.partitions === undefined && this.#options.exitAtEnd !== true)
-      this.#addReaders('earliest')
+    const { partitions, exitAtEnd, group } = this.#options
+    if (topic.record !== undefined && partitions === undefined && exitAtEnd !== true && group === undefined) this.#addReaders('earliest')
     this.#fetcher.topicChanged()
   }
 
   get #isAtEnd(): boolean {
-    if (this.#options.exitAtEnd !== true) return false
+    if (this.#options.exitAtEnd !== true || this.#group?.mayHandOver === false) return false
     for (const reader of this.#fetcher.readers) if (!reader.isAtEnd) return false
     return true
   }
 
   #shift(): LogRecord | undefined {
+    if (this.#group?.mayHandOver === false) return undefined
     for (;;) {
       const current = this.#current
       const record = this.#records[this.#at]
       if (current !== undefined && record !== undefined && !current.paused && !current.isAtEnd) {
         this.#at++
         current.handed(record.offset)
+        this.#inWork = { partition: current.partition, offset: record.offset }
         return record
       }
       // What is left of a paused partition's batch is fetched again.
@@ -267,18 +316,31 @@ export class Consumer<K, V, H> implements AsyncIterableIterator<Message<K, V, H>
   #fail(error: AtollError): void {
     if (this.#ended) return
     this.#failure ??= error
-    this.#fetcher.end()
-    this.#wake?.()
+    this.#letGo()
   }
 
   #end(): void {
     if (this.#ended) return
     this.#ended = true
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    this.#fetcher.end()
-    this.#release?.()
-    this.#dropCurrent()
-    this.#parts.onClosed()
+    this.#letGo()
+  }
+
+  /** It may have while something was awaited. */
+  #hasLetGo(): boolean {
+    return this.#isLetGo
+  }
+
+  /** Nothing is kept, whether somebody asks for another record or not. */
+  #letGo(): void {
+    if (!this.#isLetGo) {
+      this.#isLetGo = true
+      this.#options.signal?.removeEventListener('abort', this.#onAbort)
+      this.#leaving = this.#group?.end()
+      this.#fetcher.end()
+      this.#release?.()
+      this.#dropCurrent()
+      this.#parts.onClosed()
+    }
     this.#wake?.()
   }
 }

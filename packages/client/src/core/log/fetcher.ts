@@ -182,9 +182,12 @@ export class Fetcher {
       offset = found < 0 ? latest : found
     }
     if (reader.era !== era) return
+    const { lastEpoch } = reader
     reader.seek(offset)
     reader.highWatermark = latest
-    reader.agreedEpoch = epoch
+    // An offset that was remembered may be of a log that had more.
+    if (typeof start === 'number') reader.lastEpoch = lastEpoch
+    else reader.agreedEpoch = epoch
     if (this.#parts.options.exitAtEnd) reader.end ??= latest
   }
 
@@ -347,6 +350,7 @@ export class Fetcher {
   /** One timer for all that pause. */
   #wake(): void {
     this.#timer?.cancel()
+    if (this.#ended) return
     const now = this.#nowMs
     let atMs = Number.POSITIVE_INFINITY
     for (const { busy, paused, notBeforeMs } of this.#readers.values())

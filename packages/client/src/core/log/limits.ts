@@ -44,6 +44,15 @@ export const PARTITION_FETCH_BYTES = MiB
 /** A consumer that could read nothing from a partition for so long fails, unless it says otherwise, in milliseconds. */
 export const CONSUMER_STALL_MS = 60_000
 
+/** A member of a group that is silent for so long is out, unless it says otherwise, in milliseconds. */
+export const MEMBER_SESSION_MS = 10_000
+/** How long a member may take to join the next round, in milliseconds. */
+export const REBALANCE_MS = 30_000
+/** What was processed is committed this often, in milliseconds. */
+export const COMMIT_INTERVAL_MS = 1_000
+/** A member that asks for no record for so long is stuck, unless it says otherwise, in milliseconds. */
+export const POLL_MS_MAX = 300_000
+
 assert(FETCH_WAIT_MS < FETCH_ATTEMPT_MS, 'a held fetch is answered before its broker is doubted')
 assert(PARTITION_FETCH_BYTES <= LOG_FETCH_BYTES_MAX, 'a fetch has room for one partition')
 assert(BATCH_BYTES <= LOG_BATCH_BYTES_MAX, 'a batch fits a request')

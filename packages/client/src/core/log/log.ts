@@ -8,6 +8,7 @@ import type { Requests } from '../requests.ts'
 import type { Changes } from '../session.ts'
 import { Brokers } from './brokers.ts'
 import type { Codec, Shape, StandardSchema } from './codec.ts'
+import { Groups } from './groups.ts'
 import type { LogParts } from './log-parts.ts'
 import type { TextHeaders } from './record.ts'
 import { type Ending, Topic, type TopicShapes } from './topic.ts'
@@ -30,6 +31,8 @@ type Text = Codec<string | Uint8Array, string>
 export class Log {
   /** Topics, as an administrator sees them. */
   readonly topics: Topics
+  /** Consumer groups, as an administrator sees them. */
+  readonly groups: Groups
   readonly #parts: LogParts
   readonly #deadlines: Deadlines
   readonly #closing = new AbortController()
@@ -50,6 +53,7 @@ export class Log {
       closing: this.#closing.signal,
     }
     this.topics = new Topics(this.#parts)
+    this.groups = new Groups(this.#parts, this.topics)
   }
 
   /** A topic and what its records are made of; nothing is asked yet. */

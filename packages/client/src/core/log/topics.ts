@@ -2,7 +2,10 @@
 // stands by whoever leads it.
 import {
   logListOffsets,
+  PARTITION_PREFIX,
+  type PartitionRecord,
   ProtocolError,
+  partitionRecord,
   TOPIC_PREFIX,
   type TopicRecord,
   topicConfigure,
@@ -45,7 +48,9 @@ export interface TopicInfo {
   readonly configs: Readonly<Record<string, string>>
 }
 
-export interface PartitionInfo {
+/** What the controller has committed about a partition. */
+export interface PartitionState {
+  readonly topic: string
   readonly partition: number
   readonly leader: string | undefined
   readonly leaderEpoch: number
@@ -55,6 +60,9 @@ export interface PartitionInfo {
   readonly minIsr: number
   /** What an acknowledgement waits for: the disk, or the page cache. */
   readonly flush: 'disk' | 'os'
+}
+
+export interface PartitionInfo extends PartitionState {
   /** The first offset that is kept; undefined when the leader could not be asked. */
   readonly logStart: number | undefined
   /** The first offset that is not committed; undefined when the leader could not be asked. */
@@ -125,6 +133,13 @@ export class Topics {
     }
   }
 
+  /** Every partition of every topic, the cluster’s own among them, as the controller has it. */
+  async partitions(options?: CallOptions): Promise<readonly PartitionState[]> {
+    const { entries } = await this.#parts.kv.range({ prefix: PARTITION_PREFIX }, options)
+    const codec = partitionRecord()
+    return entries.map(({ bytes }) => stateOf(codec.read(bytes)))
+  }
+
   /** Deletes a topic with all its records. */
   async delete(name: string, options?: CallOptions): Promise<void> {
     await this.#parts.changes.change(topicDelete, { name, id: '' }, options)
@@ -159,11 +174,12 @@ export class Topics {
 
   async #partition(topic: TopicRecord, follower: ReturnType<LogParts['topics']['of']>, partition: number): Promise<PartitionInfo> {
     const record = follower.partition(partition)
-    const { leader, leaderEpoch = 0, replicas = [], isr = [], minIsr = 1, flush = 'disk' } = record ?? {}
+    // Deleted in this very moment.
+    if (record === undefined) throw new AtollError('unknown_topic', `there is no topic ${topic.name}`, { operation: 'topic_describe' })
+    const { leader } = record
     const ask = (which: 'earliest' | 'latest'): Promise<number | undefined> => this.#offset(leader, topic.id, partition, which)
     const [logStart, highWatermark] = await Promise.all([ask('earliest'), ask('latest')])
-    const inSync = isr.map(({ node }) => node)
-    return { partition, leader, leaderEpoch, replicas, isr: inSync, minIsr, flush, logStart, highWatermark }
+    return { ...stateOf(record), logStart, highWatermark }
   }
 
   async #offset(
@@ -182,6 +198,10 @@ export class Topics {
       return undefined
     }
   }
+}
+
+function stateOf({ topic, partition, leader, leaderEpoch, replicas, isr, minIsr, flush }: PartitionRecord): PartitionState {
+  return { topic, partition, leader, leaderEpoch, replicas, isr: isr.map(({ node }) => node), minIsr, flush }
 }
 
 function infoOf({ name, id, partitions, replicationFactor, internal, configs }: TopicRecord): TopicInfo {

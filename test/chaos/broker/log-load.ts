@@ -78,6 +78,23 @@ export class LogLoad implements AsyncDisposable {
     return Math.round(performance.now() - startMs)
   }
 
+  /** Waits until all replicas of all partitions are in sync: only then it is promised that two may be lost. */
+  async inSync(withinMs = 30_000): Promise<void> {
+    const startMs = performance.now()
+    for (;;) {
+      const lagging = await this.#notInSync().catch((error: unknown) => [String(error)])
+      if (lagging.length === 0) return
+      if (performance.now() - startMs > withinMs) throw new Error(`not in sync within ${withinMs} ms: ${lagging.join()}`)
+      await pause(LOOK_MS)
+    }
+  }
+
+  async #notInSync(): Promise<readonly string[]> {
+    const { topics } = await this.#admin.fetchTopicMetadata({ topics: [TOPIC] })
+    const partitions = topics.flatMap(topic => topic.partitions)
+    return partitions.filter(({ isr }) => isr.length < REPLICAS).map(({ partitionId, isr }) => `${partitionId}: ${isr.join(' ')}`)
+  }
+
   /** Waits until the group was given what was acknowledged before this. Answers how long that took. */
   async consumed(withinMs = 20_000): Promise<number> {
     const startMs = performance.now()

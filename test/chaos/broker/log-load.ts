@@ -27,7 +27,7 @@ type Offsets = Map<number, number>
 
 export class LogLoad implements AsyncDisposable {
   readonly #recorder = new Recorder({ now: () => performance.now() as MonotonicMs })
-  readonly #kafka: Kafka
+  readonly #brokers: readonly string[]
   readonly #admin: Admin
   readonly #consumers: Consumer[] = []
   readonly #loops: Promise<void>[] = []
@@ -37,21 +37,15 @@ export class LogLoad implements AsyncDisposable {
   readonly #committed = new CommittedOffsets()
   readonly errors = new Map<string, number>()
   #lastError = ''
+  #clients = 0
   /** Values that any member of the group was given. */
   readonly #given = new Set<string>()
   #values = 0
   #stopped = false
 
   constructor(brokers: readonly string[]) {
-    this.#kafka = new Kafka({
-      clientId: 'chaos',
-      brokers: [...brokers],
-      logLevel: logLevel.NOTHING,
-      connectionTimeout: 1_000,
-      requestTimeout: REQUEST_MS,
-      retry: RETRY,
-    })
-    this.#admin = this.#kafka.admin({ retry: RETRY })
+    this.#brokers = brokers
+    this.#admin = this.#client().admin({ retry: RETRY })
   }
 
   get acknowledged(): number {
@@ -82,6 +76,23 @@ export class LogLoad implements AsyncDisposable {
       await pause(5)
     }
     return Math.round(performance.now() - startMs)
+  }
+
+  /** Waits until all replicas of all partitions are in sync: only then it is promised that two may be lost. */
+  async inSync(withinMs = 30_000): Promise<void> {
+    const startMs = performance.now()
+    for (;;) {
+      const lagging = await this.#notInSync().catch((error: unknown) => [String(error)])
+      if (lagging.length === 0) return
+      if (performance.now() - startMs > withinMs) throw new Error(`not in sync within ${withinMs} ms: ${lagging.join()}`)
+      await pause(LOOK_MS)
+    }
+  }
+
+  async #notInSync(): Promise<readonly string[]> {
+    const { topics } = await this.#admin.fetchTopicMetadata({ topics: [TOPIC] })
+    const partitions = topics.flatMap(topic => topic.partitions)
+    return partitions.filter(({ isr }) => isr.length < REPLICAS).map(({ partitionId, isr }) => `${partitionId}: ${isr.join(' ')}`)
   }
 
   /** Waits until the group was given what was acknowledged before this. Answers how long that took. */
@@ -149,13 +160,13 @@ export class LogLoad implements AsyncDisposable {
   }
 
   async #newProducer(): Promise<Producer> {
-    const producer = this.#kafka.producer({ idempotent: true, maxInFlightRequests: 1, retry: RETRY })
+    const producer = this.#client().producer({ idempotent: true, maxInFlightRequests: 1, retry: RETRY })
     await producer.connect()
     return producer
   }
 
   async #consume(): Promise<void> {
-    const consumer = this.#kafka.consumer({
+    const consumer = this.#client().consumer({
       groupId: GROUP,
       sessionTimeout: SESSION_MS,
       rebalanceTimeout: SESSION_MS,
@@ -224,7 +235,7 @@ export class LogLoad implements AsyncDisposable {
     const ends = new Map((await this.#admin.fetchTopicOffsets(TOPIC)).map(({ partition, high }) => [partition, Number(high)]))
     const recorded = this.#recorder.client()
     const reader = new Reader()
-    const consumer = this.#kafka.consumer({ groupId: `${GROUP}-last`, retry: RETRY, maxWaitTimeInMs: 200 })
+    const consumer = this.#client().consumer({ groupId: `${GROUP}-last`, retry: RETRY, maxWaitTimeInMs: 200 })
     consumer.on(consumer.events.GROUP_JOIN, () => reader.joined())
     await consumer.connect()
     await consumer.subscribe({ topics: [TOPIC], fromBeginning: true })
@@ -242,6 +253,22 @@ export class LogLoad implements AsyncDisposable {
     while (behind.size > 0 && performance.now() < deadlineMs) await pause(10)
     if (behind.size > 0) this.#wrong.push(`partitions ${[...behind].join()} cannot be read to their ends: ${[...ends].join(' ')}`)
     await consumer.disconnect()
+  }
+
+  /**
+   * A client that begins with another broker each time: this one never gets on when the first that it asks takes its
+   * connection and does not answer.
+   */
+  #client(): Kafka {
+    const first = this.#clients++ % this.#brokers.length
+    return new Kafka({
+      clientId: 'chaos',
+      brokers: [...this.#brokers.slice(first), ...this.#brokers.slice(0, first)],
+      logLevel: logLevel.NOTHING,
+      connectionTimeout: 1_000,
+      requestTimeout: REQUEST_MS,
+      retry: RETRY,
+    })
   }
 
   #note(error: unknown): void {

@@ -120,6 +120,7 @@ async function disturb(cluster: LogCluster, load: LogLoad, random: SeededRandom,
   const fault = faults[random.below(faults.length)] as Fault
   const victim = BROKERS[random.below(BROKERS.length)] as string
   const others = BROKERS.filter(name => name !== victim)
+  await load.inSync()
   note(fault.what)
   const undo = await fault.begin(cluster, victim, others)
   if (!stopping.has(fault.what)) await load.progress()

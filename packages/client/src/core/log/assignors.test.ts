@@ -1,3 +1,4 @@
+// How members of a group share partitions, and the bytes in which they say so.
 import { describe, expect, it } from 'vitest'
 import { assign, decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './assignors.ts'
 

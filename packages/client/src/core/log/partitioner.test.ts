@@ -1,3 +1,4 @@
+// Where records go: the hash of a key as Kafka has it, and the ways to spread records without one.
 import { seededRandom } from '@atoll/base'
 import { describe, expect, it } from 'vitest'
 import { murmur2 } from './murmur2.ts'

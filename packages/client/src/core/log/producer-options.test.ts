@@ -1,3 +1,4 @@
+// What a producer may be told: what holds otherwise, and what is refused.
 import { CompressionError } from '@atoll/base'
 import { describe, expect, it } from 'vitest'
 import { type ProducerOptions, resolveProducerOptions } from './producer-options.ts'

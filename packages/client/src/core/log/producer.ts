@@ -59,6 +59,7 @@ export class Producer<K, V, H> implements AsyncDisposable {
   readonly #room: WaitingList
   readonly #waiting: Waiting[] = []
   #admitting = false
+  #admitsSoon = false
   #bufferedBytes = 0
   #release: (() => void) | undefined
   #begun = 0
@@ -298,11 +299,17 @@ export class Producer<K, V, H> implements AsyncDisposable {
   }
 
   #settled(ordinal: number): void {
-    if (this.#flushes.length > 0) {
-      for (const flush of this.#flushes) if (ordinal <= flush.upTo && --flush.left === 0) flush.done()
+    for (const flush of this.#flushes) {
+      if (ordinal > flush.upTo || --flush.left > 0) continue
+      flush.done()
       this.#flushes = this.#flushes.filter(({ left }) => left > 0)
     }
-    if (this.#waiting.length > 0 || this.#room.size > 0) this.#parts.log.clock.endOfTurn(() => this.#admit())
+    if (this.#admitsSoon || (this.#waiting.length === 0 && this.#room.size === 0)) return
+    this.#admitsSoon = true
+    this.#parts.log.clock.endOfTurn(() => {
+      this.#admitsSoon = false
+      this.#admit()
+    })
   }
 
   /** One timer for the records that wait for the topic or for room. */

@@ -18,7 +18,7 @@ export interface Scan {
   readonly read: (position: number, length: number) => Promise<Uint8Array>
   readonly crc32c: Crc32c
   /** Called for each batch that is whole and has a good checksum. What it answers ends the scan before that batch. */
-  readonly visit: (header: BatchHeader, position: number) => string | undefined
+  readonly visit: (header: BatchHeader, position: number, batch: Uint8Array) => string | undefined
 }
 
 /** Visits every batch from `from` on, until the end or the first that is not good. Rejects with a DiskError. */
@@ -45,7 +45,8 @@ export async function scanBatches({ from, to, read, crc32c, visit }: Scan): Prom
 
 function visitAt(slice: Uint8Array, start: number, position: number, crc32c: Crc32c, visit: Scan['visit']): string | undefined {
   try {
-    return visit(checkBatch(slice, start, crc32c), position)
+    const header = checkBatch(slice, start, crc32c)
+    return visit(header, position, slice.subarray(start, start + header.sizeBytes))
   } catch (error) {
     if (error instanceof RecordsError) return error.message
     throw error

@@ -28,6 +28,8 @@ export interface RecoveryContext {
   readonly trustedEnd: Offset | undefined
   /** `all` looks at every batch of the log, `tail` at those of the segments that may have been written last. */
   readonly verify: 'tail' | 'all'
+  /** What is wrong with a batch of a good checksum, as far as the log's owner can tell; undefined when nothing is. */
+  readonly check: ((batch: Uint8Array) => string | undefined) | undefined
 }
 
 export interface RecoveredLog {
@@ -171,14 +173,14 @@ class Recovery {
 
   async #lookAt(segment: Segment): Promise<void> {
     const index = new SegmentIndex(segment.baseOffset, INDEX_INTERVAL_BYTES)
-    const { files, crc32c } = this.#context
+    const { files, crc32c, check } = this.#context
     const { position, why } = await scanBatches({
       from: 0,
       to: segment.sizeBytes,
       crc32c,
       read: (at, length) => files.get(segment.path).read(at, length),
-      visit: (header, at) => {
-        const wrong = this.#followed(header)
+      visit: (header, at, batch) => {
+        const wrong = check?.(batch) ?? this.#followed(header)
         if (wrong === undefined) index.add(header, at)
         return wrong
       },

@@ -30,6 +30,11 @@ export interface LogStoreOptions {
 export interface OpenLogOptions extends Partial<LogOptions> {
   /** `all` checks every batch before the log is used, `tail` (the default) what was written last; the rest is checked when read. */
   readonly verify?: 'tail' | 'all'
+  /**
+   * What is wrong with a batch that has a good checksum, for an owner who can tell: the checksum of Kafka's batches leaves
+   * offset, size and epoch out, and above what is on record any later epoch is a new one. Called for each that is checked.
+   */
+  readonly check?: (batch: Uint8Array) => string | undefined
 }
 
 /** Indexes of closed segments in memory: 16,384 entries each at the default segment size. */
@@ -104,6 +109,7 @@ export class LogStore {
         recordedEnd: this.#ends.get(name),
         trustedEnd: this.#failedAt.get(name),
         verify: options.verify ?? 'tail',
+        check: options.check,
       })
       const log = new CommitLog(name, directory, recovered ?? (await this.#make(directory)), this.#context, { ...options, segmentBytes })
       this.#logs.set(name, log)

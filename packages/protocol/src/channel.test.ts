@@ -9,6 +9,7 @@ import {
   DRAIN_TIMEOUT_MS,
   FRAME_BYTES_MAX,
   FRAME_BYTES_MAX_BEFORE_HELLO,
+  FRAME_TIMEOUT_MS,
   LINGER_MS,
   OUTBOX_BLOCK_BYTES_MIN,
   QUEUED_BYTES_HIGH,
@@ -180,6 +181,56 @@ describe('a channel', () => {
     expect(() => channel.send(flag.oneWay, NOTE, 0, ['x'.repeat(5_000)])).toThrow(/accepts 4096/)
     clock.endTurn()
     expect(connection.written).toHaveLength(0)
+  })
+
+  it('[FR10] cuts a connection whose frame never becomes whole, however much comes after it', () => {
+    const { clock, connection, events, frames } = setUp()
+    connection.receive(note('a'))
+    expect(clock.timerCount).toBe(0)
+    const damaged = note('b')
+    // One bit: a frame of a megabyte more.
+    damaged[1] = 0x10
+    connection.receive(damaged)
+    for (let passedMs = 0; passedMs < FRAME_TIMEOUT_MS; passedMs += 100) {
+      expect(events).toEqual([])
+      connection.receive(note('a sign of life'))
+      clock.advance(100)
+    }
+    expect(events).toEqual(['closed bad_frame'])
+    expect(frames).toHaveLength(1)
+    expect(connection.destroyed).toBe(true)
+    expect(clock.timerCount).toBe(0)
+  })
+
+  it('[FR10] leaves a connection alone on which frames come in pieces, and holds no timer for it once it is quiet', () => {
+    const { clock, connection, events, frames } = setUp()
+    for (let i = 0; i < 50; i++) {
+      const bytes = note(`note ${i}`)
+      connection.receive(bytes.slice(0, 7))
+      clock.advance(FRAME_TIMEOUT_MS / 4)
+      connection.receive(bytes.slice(7))
+      expect(clock.timerCount).toBe(1)
+    }
+    expect(frames).toHaveLength(50)
+    clock.advance(FRAME_TIMEOUT_MS)
+    expect(clock.timerCount).toBe(0)
+    connection.receive(note('cut').slice(0, 7))
+    connection.close()
+    expect(clock.timerCount).toBe(0)
+    expect(events).toEqual(['closed connection_lost', 'gone'])
+  })
+
+  it('[FR10] counts no time in which its user wants no frames', () => {
+    let wants = false
+    const { clock, connection, channel, frames, events } = setUp({ onFrame: () => wants })
+    const second = note('b')
+    connection.receive(Uint8Array.from([...note('a'), ...second.slice(0, 9)]))
+    clock.advance(5 * FRAME_TIMEOUT_MS)
+    wants = true
+    channel.readOn()
+    connection.receive(second.slice(9))
+    expect(frames).toHaveLength(2)
+    expect(events).toEqual([])
   })
 
   it('[BP7] ends after what is queued, reads on without listening, and cuts a peer that does not end', () => {

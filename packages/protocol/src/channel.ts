@@ -1,5 +1,5 @@
 // One connection that carries frames: reads them, collects and writes them, holds back reading when its user says so,
-// and cuts a peer that takes nothing of what is queued for it. It knows nothing of requests; `session.ts` does.
+// and cuts a peer that takes nothing of what is queued for it, or never ends a frame that it began. It knows nothing of requests; `session.ts` does.
 import type { Clock, CloseReason, Connection, NodeId, Timer } from '@atoll/base'
 import { ProtocolError } from './errors.ts'
 import { type Frame, type FrameCodec, NO_ATTACHMENT } from './frame.ts'
@@ -7,6 +7,7 @@ import { FrameReader } from './frame-reader.ts'
 import {
   DRAIN_TIMEOUT_MS,
   FRAME_BYTES_MAX_BEFORE_HELLO,
+  FRAME_TIMEOUT_MS,
   FRAMES_PER_LOOK,
   FULL_READ_BYTES,
   LINGER_MS,
@@ -62,7 +63,9 @@ export class Channel {
   #writtenBytes = 0
   #peerFrameBytesMax = FRAME_BYTES_MAX_BEFORE_HELLO
   #closed: ProtocolError | undefined
-  /** The one timer: watches that the peer takes what is queued, and after an orderly end that it ends too. */
+  /** Set while a frame is gathered, and at times a while longer: watches that it becomes whole. */
+  #frameWatch: Timer | undefined
+  /** Watches that the peer takes what is queued, and after an orderly end that it ends too. */
   #watch: Timer | undefined
 
   constructor({ connection, clock, codec, handlers, onGone }: ChannelOptions) {
@@ -220,6 +223,22 @@ export class Channel {
     }
     this.#outbox.release(bytes !== undefined && bytes.byteLength >= FULL_READ_BYTES)
     this.#followReader()
+    if (this.#frameWatch === undefined && this.#closed === undefined) this.#watchFrame()
+  }
+
+  /**
+   * Cuts a connection on which one frame is under way at two looks. A length that was damaged on its way, to another legal
+   * one, takes what follows for the rest of its frame: no checksum is looked at until all of that is there, and nothing
+   * else that the peer says is heard.
+   */
+  #watchFrame(): void {
+    const { gathering } = this.#reader
+    if (gathering === undefined) return
+    this.#frameWatch = this.#clock.after(FRAME_TIMEOUT_MS, () => {
+      this.#frameWatch = undefined
+      if (this.#reader.gathering !== gathering) return this.#watchFrame()
+      this.destroy(new ProtocolError('bad_frame', `a frame of ${this.remote} was not whole after ${FRAME_TIMEOUT_MS} ms`))
+    })
   }
 
   /** The socket is read exactly while frames are wanted, so that a full user fills the peer’s window, not our memory. */
@@ -281,6 +300,7 @@ export class Channel {
 
   #finish(error: ProtocolError): void {
     this.#closed = error
+    this.#frameWatch?.cancel()
     const handlers = this.#handlers
     this.#handlers = undefined
     handlers?.onClosed(error)

@@ -59,7 +59,7 @@ const rows = {
     code: 26,
     outcome: 'indefinite',
     retry: 'after_backoff',
-    doc: 'The bytes are not a frame: wrong length, version, flags or nesting.',
+    doc: 'The bytes are not a frame: wrong length, version, flags or nesting, or the rest of it does not come in time.',
   },
   bad_checksum: { code: 27, outcome: 'indefinite', retry: 'after_backoff', doc: 'A frame’s checksum does not match its bytes.' },
   slow_peer: { code: 28, outcome: 'indefinite', retry: 'after_backoff', doc: 'The peer did not take what was queued for it in time.' },

@@ -14,6 +14,8 @@ export class FrameReader {
   /** The frame being gathered, and how much of it is there. While its length is unknown it is PREFIX_BYTES long. */
   #partial: Uint8Array | undefined
   #filled = 0
+  /** Frames that were gathered so far, the present one included. */
+  #gathered = 0
   /** What arrived while the consumer had said stop: the rest of one chunk, or more when the port could not stop at once. */
   #held: Uint8Array | undefined
   #stopped = false
@@ -27,6 +29,11 @@ export class FrameReader {
   /** Bytes kept for frames that are not whole yet or not wanted yet. */
   get bufferedBytes(): number {
     return (this.#partial?.byteLength ?? 0) + (this.#held?.byteLength ?? 0)
+  }
+
+  /** The number of the frame of which more is to come; undefined between frames, and while the consumer has said stop. */
+  get gathering(): number | undefined {
+    return this.#partial === undefined ? undefined : this.#gathered
   }
 
   /** Takes the next bytes of the stream, which it may overwrite. Throws a ProtocolError when they cannot be frames. */
@@ -70,6 +77,7 @@ export class FrameReader {
 
   /** Starts to gather the incomplete frame at the end of `chunk`. */
   #begin(chunk: Uint8Array, at: number, length: number): void {
+    this.#gathered++
     this.#partial = new Uint8Array(length)
     this.#partial.set(at === 0 ? chunk : chunk.subarray(at), 0)
     this.#filled = chunk.byteLength - at

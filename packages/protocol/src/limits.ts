@@ -38,6 +38,8 @@ export const TURN_MS_MAX = 5
 export const FRAMES_PER_LOOK = 32
 /** A peer that takes none of what is queued for this long is cut, in milliseconds. */
 export const DRAIN_TIMEOUT_MS = 10_000
+/** A frame that is not whole this long after it began is cut with its connection, or after twice as long, in milliseconds. */
+export const FRAME_TIMEOUT_MS = 10_000
 /** After an orderly end: a peer that for this long neither takes what is left nor ends its own side is cut, in milliseconds. */
 export const LINGER_MS = 2_000
 /** Bytes a stream's sender may be ahead of its receiver. */

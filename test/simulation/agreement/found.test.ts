@@ -45,3 +45,31 @@ it('[CO4] seed 1017: a leader that cannot read the snapshot that a peer needs en
   await scene.converge()
   expect(scene.wrong).toEqual([])
 })
+
+it('[CO7] seed 3000: a term that was garbled on its way to the disk, outside the checksum of its batch, is cut with what was torn', async () => {
+  const scene = await Scene.established(hashes, 3)
+  const { cluster } = scene
+  const away = await scene.aFollower()
+  const disk = cluster.diskOf(away)
+  let torn: string | undefined
+  disk.onOperation = ({ kind, path }) => {
+    if (torn !== undefined || kind !== 'write' || !/^raft\/raft\/\d+\.log$/.test(path)) return
+    torn = path
+    cluster.crash(away)
+  }
+  await scene.busy(1_000)
+  expect(torn).toBeDefined()
+  disk.flipBit(torn as string, startOfLastBatch(disk.files().get(torn as string)) + 14)
+  cluster.start(away)
+  await scene.converge()
+  expect(scene.wrong).toEqual([])
+})
+
+/** As Kafka lays batches out: the offset, the bytes that follow, the epoch. */
+function startOfLastBatch(file: { readonly sizeBytes: number; read(position: number, length: number): Uint8Array } | undefined): number {
+  const bytes = file?.read(0, file.sizeBytes) ?? new Uint8Array(0)
+  const fields = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let [start, next] = [0, 0]
+  while (next + 12 <= bytes.length) [start, next] = [next, next + 12 + fields.getUint32(next + 8)]
+  return start
+}

@@ -273,6 +273,11 @@ export class SimulatedCluster implements World {
       const { raft } = server
       this.checker.elected(server, event.term, index => raft?.termAt(index as LogIndex))
     }
+    // These disks always know what they lost: it is another disk that the leader speaks of.
+    if (event.kind === 'loss_discovered') {
+      const { confirmed, lastIndex } = event
+      this.checker.violated(server.name, `takes it for its own that ${confirmed} was confirmed, and its log ends at ${lastIndex}`)
+    }
     this.onEvent(server, event)
   }
 

@@ -17,7 +17,7 @@ import {
   type Term,
   term,
 } from '@atoll/raft'
-import { type Crc32c, offset } from '@atoll/records'
+import { type Crc32c, offset, RecordsError } from '@atoll/records'
 import { DISK_FULL_RETRY_MS, HOT_BATCH_BYTES_MAX, LOAD_BYTES, LOADED_RUNS_MAX } from '../limits.ts'
 import { BatchIndex } from './batch-index.ts'
 import { HardStateFile } from './hard-state-file.ts'
@@ -109,7 +109,7 @@ export class RaftStore implements RaftLog {
     if (hardState === undefined) throw new CommitLogError('corrupt', `${directory}: term and vote are gone; this disk must not vote again`)
     const snapshots = await RaftSnapshots.open(disk, `${directory}/snapshots`, crc32c)
     const logs = await openLogStore({ disk, clock, compute, directory })
-    const log = await openWhole(logs)
+    const log = await openWhole(logs, options.codec)
     const store = new RaftStore(options, { snapshots, hardStateFile, hardState, logs, log })
     await store.#recover()
     return store
@@ -344,13 +344,25 @@ function hardStateFileOf(disk: Disk, directory: string, crc32c: Crc32c): HardSta
 }
 
 /** Opens the log; of a damaged one the part that is intact, which then owes the rest. */
-async function openWhole(logs: LogStore): Promise<CommitLog> {
+async function openWhole(logs: LogStore, codec: BatchCodec): Promise<CommitLog> {
+  const options = { verify: 'all', check: (batch: Uint8Array) => whyNone(codec, batch) } as const
   try {
-    return await logs.openLog(LOG_NAME, { verify: 'all' })
+    return await logs.openLog(LOG_NAME, options)
   } catch (error) {
     if (!(error instanceof CommitLogError) || error.damage === undefined) throw error
     await logs.putDamageAside(LOG_NAME, error.damage)
-    return logs.openLog(LOG_NAME, { verify: 'all' })
+    return logs.openLog(LOG_NAME, options)
+  }
+}
+
+/** Why these bytes are no batch of Raft's; undefined when they are one. */
+function whyNone(codec: BatchCodec, batch: Uint8Array): string | undefined {
+  try {
+    codec.decodeAll(batch)
+    return undefined
+  } catch (error) {
+    if (error instanceof RecordsError) return error.message
+    throw error
   }
 }
 

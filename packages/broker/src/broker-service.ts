@@ -90,6 +90,7 @@ export class BrokerService implements LogParts {
       settings: defaultSettings,
       fetcher: defaultFetcherSettings,
       roleChanged: key => this.#roleChanged(key),
+      logFailed: key => this.#hosting.logFailed(key),
     })
     this.#controller = controller
     this.#links = links

@@ -37,6 +37,8 @@ export class Hosting implements MetadataListener {
   readonly #lost = new Set<PartitionKey>()
   /** Who waits until a copy that is to lead does. */
   readonly #awaited = new Map<PartitionKey, { readonly settled: Promise<void>; readonly settle: () => void }>()
+  /** Copies whose logs failed, to be closed and opened again. */
+  readonly #failed = new Set<PartitionKey>()
   #readying = false
   #brokersMoved = false
 
@@ -89,6 +91,15 @@ export class Hosting implements MetadataListener {
     return settled
   }
 
+  /**
+   * The disk refused something. Once another leads, the copy is opened again as far as it is durable, and filled from there.
+   * While this broker leads it is not: what it sent and lost would come again as something else in the same epoch.
+   */
+  logFailed(key: PartitionKey): void {
+    this.#options.log.error({ event: 'partition_failed', partition: key }, 'the disk failed a copy of a partition')
+    this.#reopenLater(key)
+  }
+
   /** This broker was registered: whatever it was told as another one counts no more. */
   registered(): void {
     void this.#becomeReady()
@@ -109,7 +120,7 @@ export class Hosting implements MetadataListener {
       if (this.#busy.has(key)) continue
       this.#due.delete(key)
       const record = this.#record(key)
-      if (this.#open.has(key) && this.#isMine(record)) {
+      if (this.#open.has(key) && this.#isMine(record) && !this.#failed.has(key)) {
         this.#options.host.assign(key, record, this.#options.epoch() ?? -1)
         this.#awaited.get(key)?.settle()
       } else void this.#settle(key)
@@ -121,9 +132,15 @@ export class Hosting implements MetadataListener {
   async #settle(key: PartitionKey): Promise<void> {
     this.#busy.add(key)
     try {
+      const isAgain = this.#failed.delete(key)
+      if (isAgain) {
+        this.#open.delete(key)
+        await this.#options.host.close(key)
+      }
       const record = this.#record(key)
       if (this.#isMine(record)) await this.#openCopy(key, record)
-      else if (this.#open.has(key)) await this.#removeCopy(key)
+      else if (this.#open.has(key) || isAgain) await this.#removeCopy(key)
+      if (isAgain && this.#lost.has(key)) await this.#sayLost(key)
     } catch (error) {
       if (error instanceof InvariantError || !isDiskTrouble(error)) throw error
       this.#options.log.error({ event: 'partition_unusable', partition: key, err: error }, 'a copy of a partition cannot be used')
@@ -156,16 +173,44 @@ export class Hosting implements MetadataListener {
     await disk.removeDirectory(`${snapshotDirectory}/${name}`)
   }
 
+  /** For a registration that was said to be ready before. Without one, the next says it. */
+  async #sayLost(key: PartitionKey): Promise<void> {
+    const { controller, clock, epoch } = this.#options
+    for (let registration = epoch(); registration !== undefined && !this.#stopping.signal.aborted; registration = epoch()) {
+      try {
+        await controller.lost(registration, [key])
+        return
+      } catch (error) {
+        if (!(error instanceof AtollError)) throw error
+        await sleep(clock, CONTROLLER_RETRY_MS, this.#stopping.signal).catch(() => {
+          // Stopped meanwhile.
+        })
+      }
+    }
+  }
+
   #tryAgainLater(key: PartitionKey): void {
-    sleep(this.#options.clock, OPEN_RETRY_MS, this.#stopping.signal).then(
-      () => {
-        this.#due.add(key)
-        this.#workOn()
-      },
-      () => {
-        // Stopped meanwhile.
-      },
-    )
+    this.#later(() => {
+      this.#due.add(key)
+      this.#workOn()
+    })
+  }
+
+  #reopenLater(key: PartitionKey): void {
+    this.#later(() => {
+      const { host } = this.#options
+      if (host.log(key)?.failed !== true) return
+      if (host.replica(key)?.isLeader === true || this.#busy.has(key)) return this.#reopenLater(key)
+      this.#failed.add(key)
+      this.#due.add(key)
+      this.#workOn()
+    })
+  }
+
+  #later(act: () => void): void {
+    sleep(this.#options.clock, OPEN_RETRY_MS, this.#stopping.signal).then(act, () => {
+      // Stopped meanwhile.
+    })
   }
 
   /** Says what was lost and then that this broker is ready, once all there is was opened. Never rejects but for a bug. */

@@ -69,6 +69,8 @@ export interface PartitionHostOptions {
   readonly fetcher: FetcherSettings
   /** A replica leads, or leads no more. Nothing may be done about it in the same turn. */
   readonly roleChanged?: (key: PartitionKey) => void
+  /** A log takes nothing more, because of what its disk did; closed and opened again it may. */
+  readonly logFailed?: (key: PartitionKey) => void
 }
 
 interface Hosted {
@@ -245,7 +247,10 @@ export class PartitionHost {
         this.#durable.add(key)
         this.#flushSoon()
       },
-      onFailure: () => this.#step(key, { kind: 'log_failed' }),
+      onFailure: () => {
+        this.#step(key, { kind: 'log_failed' })
+        this.#options.logFailed?.(key)
+      },
     })
     const replica = new Replica({ self, log, producers, registrations, settings, minInSyncReplicas })
     this.#hosted.set(key, { log, replica })

@@ -67,7 +67,7 @@ export const EXIT_PROBE_MS = 500
 /** How long internal topics wait for as many brokers as are planned, in milliseconds. */
 export const INTERNAL_TOPICS_PATIENCE_MS = 5_000
 /** Leadership goes back to preferred leaders once nothing else happened for so long, in milliseconds. */
-export const BALANCE_AFTER_MS = 5_000
+export const BALANCE_AFTER_MS = 10_000
 /** Keys that the controller reads in one step when it begins. */
 export const VIEW_SLICE_KEYS = 500
 /** Partitions that it looks at in one step. */

@@ -45,8 +45,8 @@ describe('whole brokers', () => {
     }
     const blackout = (cluster: SimCluster) => down(cluster, cluster.names, name => cluster.losePower(name, 'dropped'))
     // Writes are under way when the power goes.
-    const plan = [3_000, 12_000].flatMap(atMs => [incident(atMs - 1_000, atMs + 1, slowSyncs), incident(atMs, atMs + 1_000, blackout)])
-    const report = await runBrokersSeed(1, hashes, { plan: () => plan })
+    const plan = [3_000, 8_000].flatMap(atMs => [incident(atMs - 1_000, atMs + 1, slowSyncs), incident(atMs, atMs + 1_000, blackout)])
+    const report = await runBrokersSeed(1, hashes, { faultsMs: 12_000, plan: () => plan })
     expect(report.coverage.get('pagesDropped') ?? 0).toBeGreaterThan(0)
     expect(report.acknowledged).toBeGreaterThan(100)
   })
@@ -59,7 +59,7 @@ describe('whole brokers', () => {
         for (const [path, { sizeBytes }] of disk.files())
           if (path.startsWith('log/') && path.endsWith('.log') && sizeBytes > 0) disk.flipBit(path, Math.floor(sizeBytes / 2))
       })
-    const report = await runBrokersSeed(2, hashes, { plan: () => [incident(5_000, 6_000, flips)] })
+    const report = await runBrokersSeed(2, hashes, { faultsMs: 8_000, plan: () => [incident(5_000, 6_000, flips)] })
     expect(report.coverage.get('partition_damaged') ?? 0).toBeGreaterThan(0)
   })
 
@@ -90,15 +90,21 @@ describe('whole brokers', () => {
         cluster.crash(name)
         cluster.wipe(name)
       })
-    const report = await runBrokersSeed(4, hashes, { plan: () => [incident(3_000, 3_500, wipe)] })
+    const report = await runBrokersSeed(4, hashes, { faultsMs: 8_000, plan: () => [incident(3_000, 3_500, wipe)] })
     expect(report.coverage.get('disk_replaced')).toBe(1)
   })
 
   it('[BS9] are led by preferred leaders again after each was restarted in order', async () => {
     const stop = (name: NodeId) => (cluster: SimCluster) => down(cluster, [name], () => cluster.stop(name))
     const names = ['broker-1', 'broker-2', 'broker-3'] as NodeId[]
-    const plan = names.map((name, place) => incident(2_000 + place * 5_000, 5_000 + place * 5_000, stop(name)))
-    const report = await runBrokersSeed(5, hashes, { plan: () => plan })
-    expect(report.convergedAfterMs).toBeLessThan(10_000)
+    const plan = names.map((name, place) => incident(1_000 + place * 3_000, 2_500 + place * 3_000, stop(name)))
+    const report = await runBrokersSeed(5, hashes, { faultsMs: 10_000, plan: () => plan })
+    expect(report.convergedAfterMs).toBeLessThan(15_000)
+  })
+
+  it('[BS10] open a log again that its disk failed, once another leads', async () => {
+    const plan = [incident(2_000, 2_300, cluster => cluster.breakDisk(victim, { writeFails: true }))]
+    const report = await runBrokersSeed(6, hashes, { faultsMs: 6_000, plan: () => plan })
+    expect(report.coverage.get('partition_failed') ?? 0).toBeGreaterThan(0)
   })
 })

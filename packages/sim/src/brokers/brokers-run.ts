@@ -49,6 +49,8 @@ export interface BrokersRunReport {
 
 export interface BrokersRunOptions {
   readonly traceLinesMax?: number
+  /** How long faults last, in virtual milliseconds. Default 25,000. */
+  readonly faultsMs?: number
   /** In the place of what the seed would break. Times are counted from when the cluster is up. */
   readonly plan?: (cluster: SimCluster, committed: () => number) => readonly PlannedFault[]
 }
@@ -68,6 +70,7 @@ class BrokersRun {
   faults: FaultRun
   readonly #seed: number
   readonly #options: BrokersRunOptions
+  readonly #faultsMs: number
   readonly #invariants: LogInvariants
   readonly #clients: LogClients
   readonly #random
@@ -76,6 +79,7 @@ class BrokersRun {
     const random = seededRandom(seed)
     this.#seed = seed
     this.#options = options
+    this.#faultsMs = options.faultsMs ?? FAULTS_MS
     this.#random = random
     this.cluster = new SimCluster({ seed, hashes, nodes: COORDINATORS, brokers: BROKERS, traceLinesMax: options.traceLinesMax ?? 0 })
     this.#invariants = new LogInvariants(this.cluster)
@@ -86,7 +90,7 @@ class BrokersRun {
   async play(): Promise<BrokersRunReport> {
     const { simulation } = this.cluster
     await this.#begin()
-    await this.#runTo(simulation.nowMs + FAULTS_MS)
+    await this.#runTo(simulation.nowMs + this.#faultsMs)
     this.faults.end()
     const mendedMs = simulation.nowMs
     this.#clients.stop()
@@ -128,9 +132,9 @@ class BrokersRun {
     this.#clients.start(PARTITIONS)
     await this.#until('there is a topic', START_MS_MAX, () => (this.#clients.hasTopic ? undefined : this.#states()))
     const { nowMs } = cluster.simulation
-    const times = { fromMs: nowMs + 500, untilMs: nowMs + FAULTS_MS, everyMs: FAULT_EVERY_MS }
+    const times = { fromMs: nowMs + 500, untilMs: nowMs + this.#faultsMs, everyMs: FAULT_EVERY_MS }
     const drawn = planBrokerFaults(this.#random, { coordinators: cluster.coordinators, brokers: early, ...times })
-    const joins = { kind: 'broker_added', what: `${spare} joins`, atMs: nowMs + this.#random.below(FAULTS_MS), untilMs: times.untilMs }
+    const joins = { kind: 'broker_added', what: `${spare} joins`, atMs: nowMs + this.#random.below(this.#faultsMs), untilMs: times.untilMs }
     const added = {
       ...joins,
       begin: () => {

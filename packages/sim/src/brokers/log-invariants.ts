@@ -19,6 +19,7 @@ export type PartitionKey = Parameters<Broker['service']['host']['replica']>[0]
 
 /** One replica of one process, as it was when this last looked. */
 interface Seen {
+  readonly replica: object
   epoch: number
   isLeader: boolean
   highWatermark: number
@@ -96,15 +97,18 @@ export class LogInvariants {
     this.#durable.set(`${name} ${key}`, durableEnd)
     const who = `${name}@${this.#lives.get(name)}`
     const place = `${who} ${key}`
-    const seen = this.#seen.get(place) ?? { epoch: -1, isLeader: false, highWatermark: 0, compared: 0 }
+    const known = this.#seen.get(place)
+    // A copy that was closed and opened again knows nothing of what it knew.
+    const seen = known?.replica === replica ? known : { replica, epoch: -1, isLeader: false, highWatermark: 0, compared: 0 }
     const isNews = seen.epoch !== leaderEpoch || seen.isLeader !== isLeader
     if (!isNews && seen.highWatermark === highWatermark) return
     this.#seen.set(place, seen)
     if (isNews && isLeader) this.#leads(name, who, key, leaderEpoch)
-    // A replica that begins anew, after its disk was lost, knows nothing again.
     if (seen.epoch === leaderEpoch && highWatermark < seen.highWatermark)
       this.#violated(who, `moves the high watermark of ${key} back from ${seen.highWatermark} to ${highWatermark}`)
     if (highWatermark > log.logEnd) this.#violated(who, `has its high watermark of ${key} at ${highWatermark}, past its end`)
+    if (isLeader && highWatermark > durableEnd)
+      this.#violated(who, `leads ${key} and commits up to ${highWatermark}, with ${durableEnd} on its own disk`)
     if (isNews) seen.compared = Math.min(seen.compared, highWatermark)
     seen.epoch = leaderEpoch
     seen.isLeader = isLeader

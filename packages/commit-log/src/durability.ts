@@ -1,6 +1,6 @@
 // When appended records are on disk. Logs say that they changed; one round of syncs covers all that did, and the next
-// round begins when it ends (group commit). Beside the logs' own files each round records how far they were durable
-// before it: so the durable end on record is at most one round behind, and at rest it is exact.
+// round begins when it ends (group commit). How far the logs were durable is put on record every few milliseconds, beside
+// the rounds, which do not wait for it: a sync of its own in each would cost as much as the one that it is about.
 //
 // A sync that fails is never tried again: its log has failed, and nothing above its durable end is to be trusted even if
 // it can be read ("Can Applications Recover from fsync Failures?", ATC 2020).
@@ -38,6 +38,8 @@ export class Durability {
   #roundSinceMs: MonotonicMs | undefined
   #startAsked = false
   #settling: { cancel(): void } | undefined
+  /** What is being put on record. */
+  #recording: Promise<void> = Promise.resolve()
   #failure: unknown
   #rounds = 0
 
@@ -89,17 +91,18 @@ export class Durability {
   }
 
   /** Records what is not on record yet. Rejects with a DiskError. */
-  async settle(): Promise<void> {
+  settle(): Promise<void> {
     this.#settling?.cancel()
     this.#settling = undefined
-    const changes = this.#takeUnrecorded()
-    if (changes.length > 0) await this.#ends.write(changes)
+    const changes = [...this.#unrecorded].map(({ name, durableEnd }): EndChange => [name, durableEnd])
+    this.#unrecorded.clear()
+    // What is being recorded already has to be as well; changes are written in order.
+    if (changes.length > 0) this.#recording = this.#ends.write(changes)
+    return this.#recording
   }
 
   #start(): void {
     if (this.#changed.size === 0 || this.#roundSinceMs !== undefined) return
-    this.#settling?.cancel()
-    this.#settling = undefined
     this.#roundSinceMs = this.#clock.monotonicMs()
     this.#rounds++
     const targets = [...this.#changed]
@@ -108,11 +111,8 @@ export class Durability {
   }
 
   async #round(targets: readonly SyncTarget[]): Promise<void> {
-    const before = this.#takeUnrecorded()
-    const record = before.length === 0 ? Promise.resolve() : this.#ends.write(before)
     const works = targets.map(target => ({ target, work: begin(target) }))
-    const [recorded, ...outcomes] = await Promise.allSettled([record, ...works.map(({ work }) => work.done)])
-    if (recorded.status === 'rejected') this.#failure = diskErrorOnly(recorded.reason)
+    const outcomes = await Promise.allSettled(works.map(({ work }) => work.done))
     for (const [index, { target, work }] of works.entries()) {
       const outcome = outcomes[index] as PromiseSettledResult<unknown>
       if (outcome.status === 'rejected') target.failSync(diskErrorOnly(outcome.reason))
@@ -120,9 +120,14 @@ export class Durability {
       else if (target.endSync(work.end) && target.durableEnd > (this.#ends.get(target.name) ?? 0)) this.#unrecorded.add(target)
     }
     this.#roundSinceMs = undefined
+    if (this.#unrecorded.size > 0) this.#settleLater()
     if (this.#failure !== undefined) this.#failAll()
-    else if (this.#changed.size > 0) this.#start()
-    else if (this.#unrecorded.size > 0) this.#settling = this.#clock.after(SETTLE_MS, () => void this.#settleQuietly())
+    else this.#start()
+  }
+
+  /** One at a time: what becomes durable meanwhile is recorded with the next. */
+  #settleLater(): void {
+    this.#settling ??= this.#clock.after(SETTLE_MS, () => void this.#settleQuietly())
   }
 
   /** A log of which nothing can be recorded any more takes nothing any more. */
@@ -136,16 +141,10 @@ export class Durability {
     try {
       await this.settle()
     } catch (error) {
-      // The disk failed with nothing under way. Whoever writes next hears of it.
+      // Whoever writes next hears of it, or whose sync is under way.
       this.#failure = diskErrorOnly(error)
       this.#failAll()
     }
-  }
-
-  #takeUnrecorded(): readonly EndChange[] {
-    const changes = [...this.#unrecorded].map(({ name, durableEnd }): EndChange => [name, durableEnd])
-    this.#unrecorded.clear()
-    return changes
   }
 }
 

@@ -2,7 +2,7 @@
 // logs of a store share one budget; what was appended first, anywhere, goes first.
 import { BoundedQueue } from '@atoll/base'
 import type { Offset } from '@atoll/records'
-import { TAIL_BATCHES_MAX } from './limits.ts'
+import { TAIL_BATCH_BYTES, TAIL_BATCHES_MAX, TAIL_BLOCK_BYTES } from './limits.ts'
 
 interface Batch {
   readonly tail: HotTail
@@ -16,25 +16,38 @@ interface Batch {
 export class TailBudget {
   readonly #bytesMax: number
   readonly #queue = new BoundedQueue<Batch>(TAIL_BATCHES_MAX)
+  /** What is left of the block that small batches go to. */
+  #room = new Uint8Array(0)
   #bytes = 0
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
   }
 
-  /** Bytes of batches in memory. */
+  /** Bytes of batches in memory, and of what is kept beside each. */
   get bytes(): number {
     return this.#bytes
   }
 
+  /** A copy, next to what came before: the oldest of all logs goes first, so a block goes as a whole. */
+  copy(bytes: Uint8Array): Uint8Array {
+    const { length } = bytes
+    if (length > TAIL_BLOCK_BYTES / 4) return bytes.slice()
+    if (length > this.#room.length) this.#room = new Uint8Array(TAIL_BLOCK_BYTES)
+    const own = this.#room.subarray(0, length)
+    this.#room = this.#room.subarray(length)
+    own.set(bytes)
+    return own
+  }
+
   admit(batch: Batch, sizeBytes: number): void {
-    this.#bytes += sizeBytes
+    this.#bytes += sizeBytes + TAIL_BATCH_BYTES
     while (!this.#queue.push(batch)) this.#evict()
     while (this.#bytes > this.#bytesMax && this.#queue.length > 0) this.#evict()
   }
 
   release(sizeBytes: number): void {
-    this.#bytes -= sizeBytes
+    this.#bytes -= sizeBytes + TAIL_BATCH_BYTES
   }
 
   #evict(): void {
@@ -56,7 +69,7 @@ export class HotTail {
   /** Takes a batch that follows the one before; `bytes` is never changed again. */
   push(bytes: Uint8Array, baseOffset: Offset, lastOffset: Offset): void {
     // A small batch must not keep the large buffer alive that it arrived in.
-    const own = bytes.byteLength * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes
+    const own = bytes.byteLength * 2 < bytes.buffer.byteLength ? this.#budget.copy(bytes) : bytes
     const batch: Batch = { tail: this, bytes: own, baseOffset, lastOffset }
     this.#batches.push(batch)
     this.#budget.admit(batch, own.length)

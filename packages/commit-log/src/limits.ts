@@ -17,11 +17,15 @@ export const SCAN_SLICE_BYTES = 512 * KiB
 export const TRUNCATE_SLICE_BYTES = 16 * MiB
 /** Bytes of recent batches kept in memory, over all logs of a store. */
 export const TAIL_BYTES_DEFAULT = 64 * MiB
+/** What one of them takes beside its own bytes, about: what refers to it. */
+export const TAIL_BATCH_BYTES = 200
+/** Small ones share a piece of memory of this size: one allocation for hundreds. */
+export const TAIL_BLOCK_BYTES = 64 * KiB
 /** Batches of them. */
 export const TAIL_BATCHES_MAX = 262_144
 /** Files open at once; those that wait for a sync stay open beyond it. */
 export const OPEN_FILES_DEFAULT = 256
-/** When nothing more is written, the durable ends are recorded this long after the last sync, in milliseconds. */
+/** A durable end is put on record this long after the sync, with all that came meanwhile, in milliseconds. */
 export const SETTLE_MS = 10
 /** A log's name is a directory's. Kafka's are a topic of up to 249 characters, a dash and a number. */
 export const LOG_NAME_CHARACTERS_MAX = 255

@@ -116,11 +116,7 @@ const bugs: readonly (Mutation & { readonly by: Scenario })[] = [
     name: 'durable is reported when the sync began',
     by: scripted,
     edits: [
-      edit(
-        'durability.ts',
-        'const [recorded, ...outcomes] =',
-        'for (const { target, work } of works) target.endSync(work.end)\n    const [recorded, ...outcomes] =',
-      ),
+      edit('durability.ts', 'const outcomes =', 'for (const { target, work } of works) target.endSync(work.end)\n    const outcomes ='),
     ],
   },
   {

@@ -3,7 +3,7 @@
 // and ends, and that it begin later.
 import { InvariantError } from '@atoll/base'
 import { ProtocolError } from '@atoll/protocol'
-import { type PartitionKey, partitionKeyOf } from '../adapters/fetch-wire.ts'
+import type { PartitionKey } from '../adapters/fetch-wire.ts'
 import type { KafkaRequest, KafkaResponse } from '../kafka/apis.ts'
 import { kafkaErrorCode } from '../kafka/kafka-errors.ts'
 import { NO_UUID } from '../kafka/kinds.ts'
@@ -123,8 +123,7 @@ function keyOf(
   partition: number,
 ): PartitionKey | undefined {
   const topic = topicId === NO_UUID ? metadata.topic(name) : metadata.topicById(topicId)
-  if (topic === undefined || metadata.partition(topic.id, partition) === undefined) return undefined
-  return partitionKeyOf(topic.id, partition)
+  return topic && metadata.keyOf(topic.id, partition)
 }
 
 function unknown({ topicId }: { readonly topicId: string }, partition: number): PartitionRow {

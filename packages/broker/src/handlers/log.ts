@@ -30,14 +30,12 @@ export function logHandlers(parts: () => LogParts | undefined): Handlers {
     logProduce: async ({ topicId, partition, acks, attachment }, context) => {
       const { access, metadata } = begun()
       const topic = metadata.topicById(topicId)
-      if (topic === undefined || metadata.partition(topicId, partition) === undefined) throw new ProtocolError('unknown_partition')
+      const key = metadata.keyOf(topicId, partition)
+      if (topic === undefined || key === undefined) throw new ProtocolError('unknown_partition')
       if (topic.internal) throw new ProtocolError('invalid_topic', `${topic.name} is the cluster’s own`)
-      const key = partitionKeyOf(topicId, partition)
       const timeoutMs = Math.min(context.remainingMs(), LOG_CALL_MS)
-      // The log keeps it, and the frame it came in may be much larger.
-      const batch = attachment.buffer.byteLength > 2 * attachment.byteLength ? attachment.slice() : attachment
       try {
-        const appended = await access.append({ key, batch, rules: rulesOf(topic), acks, timeoutMs })
+        const appended = await access.append({ key, batch: attachment, rules: rulesOf(topic), acks, timeoutMs })
         return appended ?? { firstOffset: 0, logStart: 0, duplicate: false }
       } catch (error) {
         throw ofRecords(error)
@@ -93,8 +91,9 @@ export function logHandlers(parts: () => LogParts | undefined): Handlers {
 }
 
 function known(metadata: ClusterMetadata, topicId: string, partition: number): PartitionKey {
-  if (metadata.partition(topicId, partition) === undefined) throw new ProtocolError('unknown_partition')
-  return partitionKeyOf(topicId, partition)
+  const key = metadata.keyOf(topicId, partition)
+  if (key === undefined) throw new ProtocolError('unknown_partition')
+  return key
 }
 
 /** A batch that may not be appended, as the native protocol says it. */

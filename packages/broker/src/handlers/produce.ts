@@ -4,7 +4,6 @@
 import { InvariantError } from '@atoll/base'
 import { ProtocolError } from '@atoll/protocol'
 import { RecordsError } from '@atoll/records'
-import { partitionKeyOf } from '../adapters/fetch-wire.ts'
 import type { KafkaRequest, KafkaResponse } from '../kafka/apis.ts'
 import { KafkaError } from '../kafka/handlers.ts'
 import { kafkaErrorCode, kafkaErrorOfRecords } from '../kafka/kafka-errors.ts'
@@ -51,11 +50,12 @@ async function append(
   how: { readonly acks: Acks; readonly timeoutMs: number; readonly zstdAllowed: boolean },
 ): Promise<PartitionRow> {
   const topic = metadata.topic(name)
-  if (topic === undefined || metadata.partition(topic.id, index) === undefined) return refused(index, 'unknown_topic_or_partition', null)
+  const key = topic && metadata.keyOf(topic.id, index)
+  if (topic === undefined || key === undefined) return refused(index, 'unknown_topic_or_partition', null)
   if (topic.internal) return refused(index, 'invalid_topic_exception', `${name} is the cluster’s own`)
   try {
     const rules = rulesOf(topic)
-    const appended = await access.append({ key: partitionKeyOf(topic.id, index), batch: batch ?? new Uint8Array(0), rules, ...how })
+    const appended = await access.append({ key, batch: batch ?? new Uint8Array(0), rules, ...how })
     return { index, errorCode: 0, baseOffset: appended?.firstOffset ?? -1, logStartOffset: appended?.logStart ?? -1 }
   } catch (error) {
     if (error instanceof RecordsError) return ofRecords(index, error)

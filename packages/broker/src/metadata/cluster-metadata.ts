@@ -43,7 +43,7 @@ export class ClusterMetadata implements Registrations {
   readonly #brokers = new Map<string, BrokerRecord>()
   readonly #topics = new Map<string, TopicRecord>()
   readonly #topicsById = new Map<string, TopicRecord>()
-  readonly #partitions = new Map<string, Map<number, PartitionRecord>>()
+  readonly #partitions = new Map<string, Map<number, { readonly key: PartitionKey; readonly record: PartitionRecord }>>()
   readonly #listeners: MetadataListener[] = []
 
   listen(listener: MetadataListener): void {
@@ -81,13 +81,17 @@ export class ClusterMetadata implements Registrations {
   }
 
   partition(topicId: string, partition: number): PartitionRecord | undefined {
-    return this.#partitions.get(topicId)?.get(partition)
+    return this.#partitions.get(topicId)?.get(partition)?.record
+  }
+
+  /** The key of a partition that there is: always the same string, which is found faster than one that was put together anew. */
+  keyOf(topicId: string, partition: number): PartitionKey | undefined {
+    return this.#partitions.get(topicId)?.get(partition)?.key
   }
 
   /** Each with its key. */
   *partitions(): Generator<readonly [PartitionKey, PartitionRecord]> {
-    for (const [topicId, partitions] of this.#partitions)
-      for (const [number, record] of partitions) yield [partitionKeyOf(topicId, number), record]
+    for (const partitions of this.#partitions.values()) for (const { key, record } of partitions.values()) yield [key, record]
   }
 
   broker(node: string): BrokerRecord | undefined {
@@ -159,12 +163,13 @@ export class ClusterMetadata implements Registrations {
     const topicId = rest.slice(0, slash)
     const number = Number(rest.slice(slash + 1))
     const record = value && this.#partitionCodec.read(value)
-    const partitions = this.#partitions.get(topicId) ?? new Map<number, PartitionRecord>()
+    const partitions = this.#partitions.get(topicId) ?? new Map<number, { readonly key: PartitionKey; readonly record: PartitionRecord }>()
+    const key = partitions.get(number)?.key ?? partitionKeyOf(topicId, number)
     if (record === undefined) partitions.delete(number)
-    else partitions.set(number, record)
+    else partitions.set(number, { key, record })
     if (partitions.size > 0) this.#partitions.set(topicId, partitions)
     else this.#partitions.delete(topicId)
-    for (const listener of this.#listeners) listener.partitionChanged?.(partitionKeyOf(topicId, number), record)
+    for (const listener of this.#listeners) listener.partitionChanged?.(key, record)
   }
 
   #tellOfBrokers(): void {

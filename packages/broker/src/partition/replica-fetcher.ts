@@ -14,7 +14,7 @@ export interface FetcherSettings {
   readonly fetchBackoffMs: number
 }
 
-export const defaultFetcherSettings: FetcherSettings = { fetchBytesMax: 8 * 1_048_576, fetchWaitMs: 500, fetchBackoffMs: 50 }
+export const defaultFetcherSettings: FetcherSettings = { fetchBytesMax: 8 * 1_048_576, fetchWaitMs: 1_000, fetchBackoffMs: 50 }
 
 /** What this broker's replicas say, asked anew for each request. */
 export interface FetchedReplicas<Key> {

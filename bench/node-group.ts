@@ -1,4 +1,4 @@
-// Real coordinator processes for benchmarks, without a supervisor between the benchmark and what it measures. What a node
+// Real coordinator and broker processes for benchmarks, without a supervisor between the benchmark and what it measures. What a node
 // believes is read from its own log, whose times are all of one machine's clock.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -14,7 +14,9 @@ import { parseConfig, type ToParent } from '../packages/service/src/index.ts'
 
 /** V8 flags to try, as the supervisor would give them. */
 const FLAGS = (process.env['NODE_FLAGS'] ?? '').split(' ').filter(flag => flag !== '')
-const BUNDLE = resolve(import.meta.dirname, '../dist/coordinator.mjs')
+const BUNDLES = resolve(import.meta.dirname, '../dist')
+
+const namesOf = (role: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${role}-${i + 1}`)
 
 export interface LogEvent {
   readonly time: number
@@ -33,16 +35,16 @@ export class NodeGroup {
   /** How much of each log was read, and what it said. */
   readonly #read = new Map<string, { bytes: number; events: LogEvent[] }>()
 
-  constructor(count: number) {
+  constructor(count: number, brokers = 0) {
     this.#state = mkdtempSync(join(tmpdir(), 'atoll-bench-'))
     mkdirSync(join(this.#state, 'logs'))
     writeFileSync(join(this.#state, 'cluster.json'), JSON.stringify({ format: 1, clusterId: this.clusterId }))
     writeFileSync(join(this.#state, 'secret'), this.secret.toString('hex'), { mode: 0o600 })
     writeFileSync(
       join(this.#state, 'config.json'),
-      JSON.stringify(parseConfig(JSON.stringify({ roles: { coordinator: { count } } }), 'the benchmark')),
+      JSON.stringify(parseConfig(JSON.stringify({ roles: { coordinator: { count }, broker: { count: brokers } } }), 'the benchmark')),
     )
-    this.names = Array.from({ length: count }, (_, i) => `coordinator-${i + 1}`)
+    this.names = [...namesOf('coordinator', count), ...namesOf('broker', brokers)]
     process.once('exit', this.#end)
   }
 
@@ -54,13 +56,17 @@ export class NodeGroup {
 
   /** What a client has to know. */
   get whereabouts(): { readonly clusterId: ClusterId; readonly secret: Uint8Array; readonly seeds: readonly Endpoint[] } {
-    const seeds = [...this.#ports.values()].map(port => ({ host: '127.0.0.1', port }))
-    return { clusterId: this.clusterId, secret: this.secret, seeds }
+    const coordinators = [...this.#ports].filter(([name]) => name.startsWith('coordinator-'))
+    return { clusterId: this.clusterId, secret: this.secret, seeds: coordinators.map(([, port]) => this.#at(port)) }
+  }
+
+  addressOf(name: string): Endpoint {
+    return this.#at(this.#ports.get(name) ?? 0)
   }
 
   /** Tells all that run of all, for those that were started at once. */
   introduce(): void {
-    for (const child of this.#children.values()) child.send({ kind: 'seeds', seeds: this.whereabouts.seeds })
+    for (const child of this.#children.values()) child.send({ kind: 'seeds', seeds: [...this.#ports.values()].map(port => this.#at(port)) })
   }
 
   /** One question to one node. */
@@ -85,8 +91,9 @@ export class NodeGroup {
 
   /** Starts a node and waits until it is bound; it joins all others that are. */
   async start(name: string): Promise<void> {
+    const role = name.slice(0, name.lastIndexOf('-'))
     const args = [
-      BUNDLE,
+      join(BUNDLES, `${role}.mjs`),
       '--node',
       name,
       '--state',
@@ -95,6 +102,7 @@ export class NodeGroup {
       join(this.#state, 'config.json'),
       '--native-port',
       String(this.#ports.get(name) ?? 0),
+      ...(role === 'broker' ? ['--front', 'kafka=0'] : []),
     ]
     const child = spawn(process.execPath, [...FLAGS, ...args], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.#children.set(name, child)
@@ -159,6 +167,10 @@ export class NodeGroup {
 
   close(): void {
     this.#end()
+  }
+
+  #at(port: number): { readonly host: string; readonly port: number } {
+    return { host: '127.0.0.1', port }
   }
 
   readonly #end = (): void => {

@@ -62,6 +62,27 @@ describe('a fetcher', () => {
     expect(fetcher.answered(answer(0, ['a']), 0)).toEqual([])
   })
 
+  it('[RP32] asks once for the answer that is held when there is something else to ask, but not for a sync', () => {
+    const { fetcher, positions } = fetching('a')
+    fetcher.next(0)
+    positions.set('a', position(0, 0))
+    fetcher.synced('a')
+    fetcher.changed('a')
+    expect(fetcher.takeImpatience()).toBe(false)
+    positions.set('b', position(0))
+    fetcher.add('b')
+    expect([fetcher.takeImpatience(), fetcher.takeImpatience()]).toEqual([true, false])
+    fetcher.answered(answer(0, []), 1)
+    expect(fetcher.next(1)?.changed.map(({ key }) => key)).toEqual(['a', 'b'])
+    positions.set('a', { ...position(0), leaderEpoch: epoch(2) })
+    fetcher.changed('a')
+    expect(fetcher.takeImpatience()).toBe(true)
+    positions.set('a', undefined)
+    fetcher.answered(answer(1, []), 2)
+    fetcher.changed('a')
+    expect(fetcher.takeImpatience()).toBe(false)
+  })
+
   it('[RP32] begins anew, after a while, when no answer comes or its session is not known', () => {
     const { fetcher } = fetching('a', 'b')
     const first = fetcher.next(0)
@@ -151,6 +172,19 @@ describe('a session', () => {
     expect(session.answer(1_000, [])?.partitions).toEqual([
       { key: 'b', answer: { kind: 'records', batches: [], highWatermark: 7, logStart: 0 } },
     ])
+  })
+
+  it('[RP32] is answered at once when the follower has something else to ask', () => {
+    const { session } = begin()
+    session.receive(request(0, ['a']), 0)
+    session.answer(500, [])
+    session.receive(request(1, []), 500)
+    expect(session.answer(501, [])).toBeUndefined()
+    session.letGo()
+    expect(session.answer(502, [])).toMatchObject({ sequence: 1, partitions: [] })
+    session.letGo()
+    session.receive(request(2, []), 502)
+    expect(session.answer(503, [])).toBeUndefined()
   })
 
   it('[RP32] shares its bytes fairly: who was left out comes first the next time', () => {

@@ -73,6 +73,11 @@ export class FetchSession<Key> {
     return true
   }
 
+  /** The follower wants to ask for something else: what is held is answered with what there is. */
+  letGo(): void {
+    if (this.#held !== undefined) this.#held = { ...this.#held, deadlineMs: Number.NEGATIVE_INFINITY }
+  }
+
   /** A partition's log end moved, or it changed its leader. */
   advanced(key: Key): void {
     const entry = this.#entries.get(key)

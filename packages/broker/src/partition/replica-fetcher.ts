@@ -43,6 +43,8 @@ export class ReplicaFetcher<Key> {
   #session: number
   #sequence = 0
   #inFlight = false
+  /** Something came up that the request in flight does not ask for. */
+  #wantsMore = false
   #notBeforeMs = 0
 
   /** `session` is higher than that of any fetcher before it in the life of this process. */
@@ -69,7 +71,7 @@ export class ReplicaFetcher<Key> {
   add(key: Key): void {
     if (!this.#entries.has(key)) this.#entries.set(key, { sent: undefined, toldDurableEnd: 0 as Offset })
     this.#forgotten.delete(key)
-    this.#changed.add(key)
+    this.changed(key)
   }
 
   remove(key: Key): void {
@@ -82,7 +84,10 @@ export class ReplicaFetcher<Key> {
 
   /** The replica's position moved, or it asks for the same again. */
   changed(key: Key): void {
-    if (this.#entries.has(key)) this.#changed.add(key)
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#changed.add(key)
+    if (this.#inFlight && !this.#wantsMore) this.#wantsMore = isOtherThan(entry.sent, this.#replicas.position(key))
   }
 
   /** A sync of the replica's log ended. */
@@ -112,6 +117,7 @@ export class ReplicaFetcher<Key> {
     // A session without partitions would be held at the leader for nothing.
     if (!this.#asks) return undefined
     this.#inFlight = true
+    this.#wantsMore = false
     const { fetchBytesMax: bytesMax, fetchWaitMs: maxWaitMs } = this.#settings
     return { session: this.#session, sequence: this.#sequence++, changed, forgotten, bytesMax, maxWaitMs }
   }
@@ -169,6 +175,13 @@ export class ReplicaFetcher<Key> {
     return reports
   }
 
+  /** True, once, when the leader should not hold the request in flight any longer: nothing else can be asked before its answer. */
+  takeImpatience(): boolean {
+    const isImpatient = this.#inFlight && this.#wantsMore
+    if (isImpatient) this.#wantsMore = false
+    return isImpatient
+  }
+
   get #hasNews(): boolean {
     return this.#changed.size > 0 || this.#forgotten.size > 0 || this.#asks
   }
@@ -178,4 +191,9 @@ export class ReplicaFetcher<Key> {
     for (const { sent } of this.#entries.values()) if (sent !== undefined) return true
     return false
   }
+}
+
+/** True when it asks for something else than before; a sync alone is told beside it. */
+function isOtherThan(sent: FetchPosition | undefined, position: FetchPosition | undefined): boolean {
+  return position !== undefined && (sent?.fetchOffset !== position.fetchOffset || sent.leaderEpoch !== position.leaderEpoch)
 }

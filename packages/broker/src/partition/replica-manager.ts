@@ -120,7 +120,9 @@ export class ReplicaManager<Key> {
     if (refusal !== undefined) this.#driver.respond(follower, refusal)
   }
 
+  /** Without a report the follower asks for its held fetch to be answered. */
   receiveReports(follower: NodeId, brokerEpoch: number, reports: readonly DurableReport<Key>[], now: number): void {
+    if (reports.length === 0) this.#sessions.of(follower)?.letGo()
     for (const { key, leaderEpoch, durableEnd } of reports)
       this.step(key, { kind: 'follower_durable', follower, brokerEpoch, leaderEpoch, durableEnd }, now)
   }
@@ -173,6 +175,7 @@ export class ReplicaManager<Key> {
       if (request !== undefined) this.#driver.fetch(leader, request)
       const reports = fetcher.takeReports()
       if (reports.length > 0) this.#driver.report(leader, reports)
+      if (fetcher.takeImpatience()) this.#driver.report(leader, [])
     }
   }
 

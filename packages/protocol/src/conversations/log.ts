@@ -164,7 +164,7 @@ export type DurableEnd = ValueOf<typeof durableEnd>
 export const logDurableEnds = oneWay({
   key: 0x0704,
   name: 'log_durable_ends',
-  doc: 'A sync ended at a follower whose fetch the leader holds. The next fetch says the same.',
+  doc: 'A sync ended at a follower whose fetch the leader holds. The next fetch says the same. Without ends: that fetch is to be answered now, because the follower has something else to ask.',
   message: { brokerEpoch, ends: field(list(durableEnd, { max: LOG_FETCH_PARTITIONS_MAX }), 'Of each partition whose durable end rose.') },
 })
 

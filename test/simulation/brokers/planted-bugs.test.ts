@@ -18,7 +18,7 @@ const edit = (file: string, find: string, replace: string) => ({ file: `packages
 const bugs: readonly Planted[] = [
   {
     name: 'truncates to its high watermark',
-    seeds: 1,
+    seeds: 3,
     caught: /leads .* without .*, committed at/,
     edits: [
       edit(

@@ -103,7 +103,19 @@ export class BrokerService implements LogParts {
       leadsSoon: key => this.#hosting.leadsSoon(key),
     })
     this.#follower = new MetadataFollower({ clock, log, client, metadata })
-    this.#hosting = new Hosting({ self, clock, disk, log, metadata, host, store, snapshotDirectory: SNAPSHOT_DIRECTORY, controller, epoch })
+    this.#hosting = new Hosting({
+      self,
+      clock,
+      disk,
+      log,
+      metadata,
+      host,
+      store,
+      snapshotDirectory: SNAPSHOT_DIRECTORY,
+      controller,
+      epoch,
+      storeFailed: error => this.#storeFailed(error),
+    })
     this.#producerIds = new ProducerIds(controller, epoch)
     this.#groups = new GroupService({
       clock,
@@ -211,6 +223,12 @@ export class BrokerService implements LogParts {
       if (status?.role === 'leader' && status.isr.some(node => node !== this.#options.name && this.metadata.mayJoin(node))) return true
     }
     return false
+  }
+
+  /** As with any other disk that fails: whoever is in charge decides whether it is tried again. */
+  #storeFailed(error: Error): void {
+    this.#node.context.log.error({ event: 'disk_failed', err: error }, 'the disk failed: this process ends')
+    this.#ports.process.exit(1)
   }
 
   #roleChanged(key: PartitionKey): void {

@@ -24,6 +24,8 @@ export interface HostingOptions {
   readonly controller: ControllerCalls
   /** This broker's registration; undefined while it has none. */
   readonly epoch: () => Revision | undefined
+  /** What is on record of all logs cannot be kept any more: nothing here will be durable before the next start. */
+  readonly storeFailed: (error: Error) => void
 }
 
 export class Hosting implements MetadataListener {
@@ -143,6 +145,7 @@ export class Hosting implements MetadataListener {
       if (isAgain && this.#lost.has(key)) await this.#sayLost(key)
     } catch (error) {
       if (error instanceof InvariantError || !isDiskTrouble(error)) throw error
+      if (error.code === 'failed') return this.#options.storeFailed(error)
       this.#options.log.error({ event: 'partition_unusable', partition: key, err: error }, 'a copy of a partition cannot be used')
       if (!this.#open.has(key)) this.#lost.add(key)
       this.#tryAgainLater(key)
@@ -265,6 +268,6 @@ export class Hosting implements MetadataListener {
 }
 
 /** What a disk did; anything else is a bug. */
-function isDiskTrouble(error: unknown): boolean {
+function isDiskTrouble(error: unknown): error is Error & { readonly code: string } {
   return error instanceof Error && (error.name === 'CommitLogError' || error.name === 'DiskError')
 }

@@ -26,7 +26,8 @@ await import('./${name}.bundle.mjs')
 const banner = `import { createRequire as __createRequire } from 'node:module'
 const require = __createRequire(import.meta.url)`
 
-const present = Object.entries(bundles).filter(([, file]) => existsSync(join(root, file)))
+const isThere = ([, file]: readonly [string, string]): boolean => existsSync(join(root, file))
+const present = Object.entries(bundles).filter(isThere)
 
 /** Builds into a folder beside `to` and then replaces each file in one step, so that a process which starts meanwhile finds a whole one. */
 async function replaceAll(to: string, make: (draft: string) => Promise<void>): Promise<void> {
@@ -71,7 +72,7 @@ try {
     }
     for (const [name] of present) writeFileSync(join(outdir, `${name}.mjs`), entry(name))
   })
-  for (const [folder, file] of Object.entries(sdks))
+  for (const [folder, file] of Object.entries(sdks).filter(isThere))
     await replaceAll(join(root, folder), async outdir => {
       await build({ ...always, external: [...externals], entryPoints: [{ in: file, out: 'index' }], outdir, target: `node${sdkNodeMajor}` })
     })

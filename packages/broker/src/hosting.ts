@@ -104,6 +104,7 @@ export class Hosting implements MetadataListener {
 
   /** This broker was registered: whatever it was told as another one counts no more. */
   registered(): void {
+    this.#options.host.registered()
     void this.#becomeReady()
   }
 

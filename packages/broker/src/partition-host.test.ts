@@ -295,4 +295,22 @@ describe('hosted partitions', () => {
       expect(await codeOf(scene.produce(1, 0))).toBe('not_partition_leader')
     })
   })
+
+  it('[PH7] lead no more once their broker is registered anew, until they are told to', async () => {
+    await withHosts(async scene => {
+      await scene.produce(1, 0)
+      const old = scene.host(1)
+      // It hears nothing; meanwhile another leads and takes what comes next.
+      scene.hosts.delete(names[0] as NodeId)
+      scene.commit({ leader: names[1], leaderEpoch: 2 as PartitionRecord['leaderEpoch'], isr: scene.record.isr.slice(1) })
+      await scene.produce(2, 1)
+      scene.hosts.set(names[0] as NodeId, old)
+      old.registered()
+      // A producer that is where the other left it is not told that a batch is missing: this one cannot know.
+      expect(await codeOf(scene.produce(1, 2))).toBe('not_partition_leader')
+      old.assign(KEY, scene.record, 77)
+      await scene.until(() => old.log(KEY)?.durableEnd === 2)
+      expect(await scene.produce(2, 2)).toMatchObject({ firstOffset: 2 })
+    })
+  })
 })

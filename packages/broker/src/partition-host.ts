@@ -166,6 +166,11 @@ export class PartitionHost {
     await Promise.all([...this.#hosted.keys()].map(key => this.close(key)))
   }
 
+  /** This broker was registered anew, before it hears what became of all that it led. */
+  registered(): void {
+    for (const key of this.#hosted.keys()) this.#step(key, { kind: 'registered' })
+  }
+
   /** A registration changed. */
   brokersChanged(): void {
     for (const key of this.#hosted.keys()) this.#step(key, { kind: 'brokers_changed' })

@@ -1,6 +1,6 @@
 // Whole brokers under virtual time, asked as Kafka's clients ask.
 import { present } from '@atoll/base'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type KafkaErrorName, kafkaErrorCode } from '../../../packages/broker/src/kafka/kafka-errors.ts'
 import { BrokerCluster, produceOf, recordsIn } from './broker-cluster.ts'
 
@@ -37,6 +37,22 @@ describe('brokers and their coordinators', () => {
     await cluster.produced(next, 't', cluster.batch(['b']))
     cluster.cutOff(leader)
     await cluster.until(() => cluster.record('t')?.isr.length === 3, 'all in sync')
+    expect(await cluster.valuesOf(next, 't')).toEqual(['a', 'b'])
+  })
+
+  it('[BK2] a leader that is registered anew serves nothing before it hears who leads now', async () => {
+    const { cluster, leader } = await withTopic()
+    expect(await cluster.produce(leader, 't', cluster.batch(['a']))).toMatchObject({ errorCode: 0 })
+    const { registration, service } = present(cluster.broker(leader), 'a broker that runs')
+    vi.spyOn(service.metadata, 'take').mockReturnValue()
+    vi.spyOn(service.metadata, 'replace').mockReturnValue()
+    cluster.cutOff(leader, ...cluster.coordinators)
+    await cluster.until(() => registration.believed === undefined, 'the end of its registration')
+    const next = await cluster.otherLeader('t', leader)
+    await cluster.produced(next, 't', cluster.batch(['b']))
+    cluster.cutOff(leader)
+    await cluster.until(() => registration.believed !== undefined, 'another registration')
+    expect(await cluster.produce(leader, 't', cluster.batch(['lost']))).toMatchObject({ errorCode: code('not_leader_or_follower') })
     expect(await cluster.valuesOf(next, 't')).toEqual(['a', 'b'])
   })
 

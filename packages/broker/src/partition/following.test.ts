@@ -99,6 +99,17 @@ describe('a follower', () => {
     expect(replica.log.epochStarts.at(-1)).toEqual({ epoch: 3, start: 1 })
   })
 
+  it('[RP14] [RP16] told to lead while its log is cut, does not if its broker is registered anew before it is', () => {
+    const replica = new ScriptedReplica({ log: logOf(0, 0, 0) }).follow(2, 2)
+    const { cut } = replica.fetched({ kind: 'diverging', end: { epoch: epoch(0), end: at(1) } })
+    replica.lead(3)
+    replica.do({ kind: 'registered' })
+    replica.last = { ...replica.last!, cut }
+    replica.cut()
+    expect(replica.replica.status).toMatchObject({ role: 'idle', leaderEpoch: 3 })
+    expect(replica.lead(4).replica.isLeader).toBe(true)
+  })
+
   it('[RP18] drops what its leader dropped, as far as it is committed', () => {
     const follower = new ScriptedReplica().follow()
     follower.copy([{}, {}, {}], 2, 3)

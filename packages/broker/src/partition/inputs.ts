@@ -93,6 +93,8 @@ export type Input =
   | { readonly kind: 'assign'; readonly assignment: Assignment }
   /** A registration changed. */
   | { readonly kind: 'brokers_changed' }
+  /** This broker was registered anew: what it was told as another one counts no more. */
+  | { readonly kind: 'registered' }
   | { readonly kind: 'configure'; readonly minInSyncReplicas: number }
   | Produce
   | FollowerFetch

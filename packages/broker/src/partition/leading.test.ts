@@ -259,6 +259,16 @@ describe('producers', () => {
     expect(leader.answerTo(leader.produce())).toMatchObject({ kind: 'produce_refused', reason: 'not_leader' })
   })
 
+  it('[RP14] [RP15] are in doubt, and the next ones refused, once its broker is registered anew', () => {
+    const leader = new ScriptedReplica().lead()
+    const request = leader.produce()
+    leader.do({ kind: 'registered' })
+    expect(leader.answerTo(request)).toMatchObject({ kind: 'produce_doubtful', reason: 'leadership_lost' })
+    expect(leader.answerTo(leader.produce())).toMatchObject({ kind: 'produce_refused', reason: 'not_leader' })
+    expect(leader.events.at(-1)).toMatchObject({ kind: 'became_idle', epoch: 1 })
+    expect(leader.lead(2).replica.isLeader).toBe(true)
+  })
+
   it('[RP30] of one partition are bounded: one too many is refused before it is appended', () => {
     const leader = new ScriptedReplica().lead()
     for (let count = 0; count < PRODUCES_WAITING_MAX; count++) leader.produce()

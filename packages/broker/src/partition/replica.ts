@@ -172,6 +172,8 @@ export class Replica {
       case 'log_failed':
         if (role instanceof Following) this.#outbox.positionMoved = true
         return
+      case 'registered':
+        return this.#stepDown()
       case 'brokers_changed':
       case 'tick':
         return
@@ -209,6 +211,14 @@ export class Replica {
     if (this.#role instanceof Leading) this.#role.end(reason)
     else if (this.#role !== undefined) this.#outbox.positionMoved = true
     this.#role = undefined
+  }
+
+  /** Others may lead by now, and may have taken what this one has never seen; it leads again when it is told so. */
+  #stepDown(): void {
+    if (this.#deferred?.leader === this.#state.self) this.#deferred = { ...this.#deferred, leader: undefined }
+    if (!(this.#role instanceof Leading)) return
+    this.#becomeIdle('leadership_lost')
+    this.#outbox.tell({ kind: 'became_idle', epoch: this.#leaderEpoch })
   }
 
   #followerFetch(input: FollowerFetch, now: number): void {

@@ -69,7 +69,7 @@ export class Agreement {
       clock: ports.clock,
       log: () => this.#theNode.context.log,
     })
-    const brokersPlanned = plannedNodes(options.config).filter(({ role }) => (role as string) === 'broker').length
+    const brokersPlanned = plannedNodes(options.config).filter(({ role }) => role === 'broker').length
     const { name: self } = options
     const { clock, net, compute } = ports
     const log = () => this.#theNode.context.log

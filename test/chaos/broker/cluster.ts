@@ -90,7 +90,11 @@ export class LogCluster implements AsyncDisposable {
     const { supervisor, nodes } = await this.#cluster.status()
     for (const { pid } of nodes) if (pid !== null) process.kill(pid, 'SIGKILL')
     if (supervisor !== null) process.kill(supervisor.pid, 'SIGKILL')
-    while ((await this.#cluster.status()).running) await new Promise(resolve => setTimeout(resolve, LOOK_MS))
+    const deadlineMs = performance.now() + READY_MS_MAX
+    while ((await this.#cluster.status()).running) {
+      if (performance.now() > deadlineMs) throw new Error(`the cluster still runs ${READY_MS_MAX} ms after all of it was killed`)
+      await new Promise(resolve => setTimeout(resolve, LOOK_MS))
+    }
   }
 
   async up(): Promise<void> {
